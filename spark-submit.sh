@@ -26,7 +26,9 @@ find_python() {
 prepare_environment() {  # $1: run or dev; the rest: options of pip
   local kind=$1; shift
   local requirements="$home/requirements" stamp="$venv/.made-from" log="$ENGINE_LOGS/setup.log" made wanted
-  wanted=$(cat "$requirements/build.txt" "$requirements/run.txt" "$requirements/dev.txt" | cksum)
+  # the packages too: the editable install finds those that it was made with
+  wanted=$({ cat "$requirements/build.txt" "$requirements/run.txt" "$requirements/dev.txt"
+             grep '^include = ' "$home/pyproject.toml"; } | cksum)
   made=$(cat "$stamp" 2>/dev/null || true)
   # whatever the tests need holds what a run needs
   case $made in "$kind $wanted"|"dev $wanted") return ;; esac

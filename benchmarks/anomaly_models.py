@@ -48,8 +48,8 @@ from engine.pipeline.subject_scores import model_inputs
 from engine.runs import RunOptions
 from engine.runtime.storage import storage_of
 from engine.settings import ModelSettings, Settings, load_settings
-from engine.synthetic import synthesize
 from jobs.common import session_of
+from synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 9, 30)
@@ -209,7 +209,8 @@ def neighbour_scores(kind: str, training: Scores, rows: Scores) -> Scores:
 
 def measured(rows: pd.DataFrame, scores: Scores, seed: int) -> Iterator[dict[str, Any]]:
     """Average precision, and precision and recall at capacity, among rows that no rule explains: of all unusual rows
-    and of each kind alone, at each rate of unusual rows for which there are enough of them."""
+    and of each kind alone, at each rate of unusual rows for which there are enough of them.
+    """
     live = ~rows["explained"].to_numpy()
     scores, kinds = scores[live], rows["kind"].to_numpy(dtype=object)[live]
     usual = np.sort(scores[pd.isna(kinds)])
@@ -223,7 +224,8 @@ def measured(rows: pd.DataFrame, scores: Scores, seed: int) -> Iterator[dict[str
 
 def _figures(usual: Scores, unusual: Scores, capacity: float) -> tuple[float, float, float]:
     """As `engine.models.ranking` measures them, for few unusual rows among many usual ones, whose scores are sorted:
-    average precision, precision and recall among the first `capacity` rows, in expectation over the order of ties."""
+    average precision, precision and recall among the first `capacity` rows, in expectation over the order of ties.
+    """
     values, hits = np.unique(unusual, return_counts=True)
     hits_from = hits[::-1].cumsum()[::-1]  # with at least this score
     above = len(usual) - np.searchsorted(usual, values, side="right")
@@ -271,7 +273,8 @@ def interval(values: pd.Series, sign: str = "") -> str:
 @dataclass(frozen=True)
 class Contest:
     """Of one subject: figures on the reporting seeds, who won on the choosing seeds, the best single measure or feature
-    of these, and counts of rows by kind on the reporting seeds (all, explained by rules)."""
+    of these, and counts of rows by kind on the reporting seeds (all, explained by rules).
+    """
 
     subject: Subject
     figures: pd.DataFrame

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from engine.runtime.session import build_session
 from engine.runtime.storage import storage_of
 from engine.settings import load_settings
-from engine.synthetic import synthesize
+from synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / "output" / "link-skew"

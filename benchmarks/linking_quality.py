@@ -32,7 +32,7 @@ from engine.runs import RunOptions
 from engine.runtime.session import build_session
 from engine.runtime.storage import storage_of
 from engine.settings import Settings, load_settings
-from engine.synthetic import synthesize
+from synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE = PROJECT / "docs" / "linking-quality.md"

@@ -28,7 +28,7 @@ from engine.link import resolve_pharmacies
 from engine.runtime.session import build_session
 from engine.settings import PharmacyIdentitySettings, SparkSettings
 from engine.sources.adapters.opais import opais_contract_pharmacies
-from engine.synthetic.identifiers import npis
+from synthetic.identifiers import npis
 
 FILE = "opais_contract_pharmacies_5_states.csv.gz"
 LEFT_OUT = 0.2

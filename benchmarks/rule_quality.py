@@ -29,7 +29,7 @@ from engine.runtime.selection import choose
 from engine.runtime.session import open_session
 from engine.runtime.storage import storage_of
 from engine.settings import Settings, TableLocation, load_settings
-from engine.synthetic import synthesize
+from synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE = PROJECT / "docs" / "rule-quality.md"

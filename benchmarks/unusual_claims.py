@@ -132,7 +132,8 @@ def change_lines(folder: Path, target: Path, labels: pd.Series, share: float, rn
 
 def line_ids(invoices: pa.Table) -> list[str]:
     """`program/state/ndc11/period/invoice_number/line_kind`, with sub-program and rebate type where given (contract
-    part 4)."""
+    part 4).
+    """
     names = ("program", "state", "ndc", "period", "invoice_number", "line_kind", "sub_program", "rebate_type")
     columns = [invoices.column(name).to_pylist() for name in names]
     return ["/".join(part for part in parts if part is not None) for parts in zip(*columns, strict=True)]
@@ -141,7 +142,8 @@ def line_ids(invoices: pa.Table) -> list[str]:
 @dataclass(frozen=True)
 class Reported:
     """Row ids of a subject's findings: on which the model itself flags the row, on which rules do, and on which R052
-    speaks alone. groups: of each finding that stands for a month, all its claims that it names."""
+    speaks alone. groups: of each finding that stands for a month, all its claims that it names.
+    """
 
     by_model: set[str]
     by_rules: set[str]

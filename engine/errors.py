@@ -20,6 +20,7 @@ class Problem:
     to_do: str = ""
 
     def __str__(self) -> str:
+        """The message as people read it, with credentials masked."""
         lines = [f"{self.what}", f"  where:    {self.where}"]
         if self.found:
             lines.append(f"  found:    {self.found}")

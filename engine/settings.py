@@ -66,6 +66,8 @@ FindingFeature = typing.Literal[FINDING_FEATURES]  # type: ignore[valid-type]
 
 
 class Section(BaseModel):
+    """A part of the settings: immutable, and an unknown key is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
@@ -127,6 +129,7 @@ class DatabaseSettings(Section):
 
     @property
     def is_postgresql(self) -> bool:
+        """Whether the driver's name is that of a PostgreSQL driver."""
         return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
 
 
@@ -213,6 +216,7 @@ class TableLocation(Section):
 
     @property
     def formats(self) -> DeclaredFormats:
+        """What is declared about dates, periods, numbers and NULL of the table."""
         return DeclaredFormats(
             {"dates": self.dates, "periods": self.periods, **{name: getattr(self, name) for name in NUMBER_SETTINGS}},
             self.nulls,
@@ -292,6 +296,8 @@ class TableLocation(Section):
 
 
 class InputSettings(Section):
+    """Where input tables are."""
+
     root: str | None = Field(None, description="folder in which tables are found by name; --input sets it")
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
     database_schema: str = Field("dbo", description="schema of these tables")
@@ -317,6 +323,8 @@ class CheckSettings(Section):
 
 
 class OutputSettings(Section):
+    """Where results go."""
+
     root: str = Field("output", description="folder of runs; --output sets it")
     connection: str | None = Field(None, description="one of `databases`, to which findings are written too")
     database_schema: str = Field("dbo", description="where its tables are")
@@ -509,6 +517,8 @@ class PeerSettings(Section):
 
 
 class RuleSettings(Section):
+    """One rule: on or off, and its thresholds."""
+
     enabled: bool | None = Field(None, description="null: the default of the rule")
     thresholds: dict[str, float | int | str | list[str]] = Field(
         default_factory=dict, description="by the names that the page of rules lists"
@@ -625,12 +635,16 @@ _REMOVED_KINDS = ("knn", "lof")
 
 
 class SubjectModelSettings(Section):
+    """Training of the anomaly model of one kind of rows."""
+
     detector: str = Field("power_sum", description="one of `model.detectors`; used from the next training on")
     training_rows: PositiveInt = Field(200_000, description="rows sampled by hash of their id")
     minimum_training_rows: PositiveInt = Field(200, description="fewer rows: no model is trained")
 
 
 class ClaimModelSettings(SubjectModelSettings):
+    """The anomaly model of rebate claims."""
+
     features: tuple[ClaimFeature, ...] = Field(CLAIM_FEATURES, description="read by detectors with inputs z")
     measures: tuple[ClaimMeasure, ...] = Field(CLAIM_MEASURES, description="read by detectors with inputs surprise")
     baseline_feature: ClaimFeature = Field(
@@ -639,6 +653,8 @@ class ClaimModelSettings(SubjectModelSettings):
 
 
 class InvoiceModelSettings(SubjectModelSettings):
+    """The anomaly model of invoice lines."""
+
     features: tuple[InvoiceFeature, ...] = Field(INVOICE_FEATURES, description="read by detectors with inputs z")
     measures: tuple[InvoiceMeasure, ...] = Field(INVOICE_MEASURES, description="read by detectors with inputs surprise")
     baseline_feature: InvoiceFeature = Field(
@@ -647,6 +663,8 @@ class InvoiceModelSettings(SubjectModelSettings):
 
 
 class FlagSettings(Section):
+    """How many of the scored rows are flagged."""
+
     by: Literal["false_discovery_rate", "capacity"] = Field(
         "false_discovery_rate", description="which of the two limits decides how many rows are flagged"
     )
@@ -709,6 +727,8 @@ class EvaluationSettings(Section):
 
 
 class ModelSettings(Section):
+    """The anomaly models."""
+
     claims: ClaimModelSettings = ClaimModelSettings()
     invoices: InvoiceModelSettings = InvoiceModelSettings()
     detectors: dict[str, DetectorSettings] = Field(
@@ -758,6 +778,7 @@ class ModelSettings(Section):
         return of_subject.features if inputs == "z" else of_subject.measures
 
     def of(self, subject: Subject) -> ClaimModelSettings | InvoiceModelSettings:
+        """The settings of a subject's model; claims of covered entities have those of rebate claims."""
         return self.invoices if subject is Subject.INVOICE else self.claims
 
     def using(self, subject: Subject, detector: str) -> ModelSettings:
@@ -767,6 +788,8 @@ class ModelSettings(Section):
 
 
 class MlflowSettings(Section):
+    """Where models are registered and runs are recorded."""
+
     tracking_uri: str | None = Field(None, description="default: a sqlite file in the output folder")
     registry_uri: str | None = Field(None, description="default: the tracking store")
     experiment: str = Field("drug-discount-claims", description="its name; made on first use")
@@ -890,6 +913,8 @@ class TicketSettings(Section):
 
 
 class DeadlineSettings(Section):
+    """Legal terms from which deadlines are counted."""
+
     days_after_postmark: PositiveInt = Field(37, description="last day without interest")
     mfp_days_after_receipt: PositiveInt = Field(14, description="prompt payment of MFP refunds, US Eastern time")
     dispute_quarters: PositiveInt = Field(12, description="quarters in which a Medicaid invoice may be disputed")
@@ -912,6 +937,8 @@ class TieOutSettings(Section):
 
 
 class CounterpartySettings(Section):
+    """How a counterparty is named and reached."""
+
     name: str | None = Field(None, description="of the agency or company, as people know it")
     contact: str | None = Field(None, description="whom to write to or call, in a line")
 
@@ -1027,6 +1054,8 @@ NO_RESULT_SETTINGS: Any = {
 
 
 class Settings(Section):
+    """All settings."""
+
     as_of: date | None = Field(None, description="the run's today; --as-of sets it")
     input: InputSettings = InputSettings()
     check: CheckSettings = CheckSettings()
@@ -1065,6 +1094,7 @@ class Settings(Section):
 
     @property
     def today(self) -> date:
+        """The run's day: `as_of`, or else the present day in UTC."""
         return self.as_of or datetime.now(UTC).date()
 
     @property
@@ -1213,7 +1243,8 @@ def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Pro
 
 def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
     """Detectors that are to be used or combined and are not in `model.detectors`. Combinations combine no combinations,
-    and only detectors with their own inputs."""
+    and only detectors with their own inputs.
+    """
     single = {
         inputs: [
             name
@@ -1388,7 +1419,8 @@ def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) ->
 
 def _shown_input(value: Any, location: tuple[str, ...], place: str) -> str:
     """The value, if it can hold no secret: a connection may have its password in the wrong place, and so may anything
-    that comes from the environment or has a part of a secret name."""
+    that comes from the environment or has a part of a secret name.
+    """
     is_secret = location[:1] == ("databases",) or is_secret_name(".".join(location))
     is_secret = is_secret or location[:2] == ("spark", "conf")
     if is_secret or place.startswith(_ENVIRONMENT_ORIGIN):

@@ -1,0 +1,1 @@
+"""Programs that `spark-submit.sh` starts, one module per job."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 class FileFormat(StrEnum):
+    """Formats of files to check."""
+
     CSV = "csv"
     PARQUET = "parquet"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import hashlib
 import os
 import shlex
 import signal
@@ -31,6 +32,8 @@ _DRIVER_MEMORY = "4g"
 # Jobs that look at few rows: optimizing their machine code takes longer than they would run.
 _BRIEF = {"check"}
 _BRIEF_OPTION = "-XX:TieredStopAtLevel=1"
+# Packages that a cluster's driver and executors import.
+_SHIPPED = ("engine", "synthetic", "jobs")
 # Set by spark-submit.sh, or by the caller for a cluster; a command of --dry-run needs them wherever it is run.
 _NEEDED = {"ENGINE_LOGS", "PYTHONPATH", "PYSPARK_PYTHON", "JAVA_HOME", "HADOOP_CONF_DIR", "YARN_CONF_DIR"}
 # The JVM announces this module at every start, and no option silences it.
@@ -162,14 +165,22 @@ def _code_for_executors(options: Sequence[str]) -> Iterator[list[str]]:
 def write_archive(archive: Path) -> None:
     """The project's code as executors import it."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
-        for path in sorted(path for package in ("engine", "jobs") for path in (PROJECT / package).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                content.write(path, path.relative_to(PROJECT))
+        for path in _shipped_files():
+            content.write(path, path.relative_to(PROJECT))
+
+
+def _shipped_files() -> list[Path]:
+    paths = sorted(path for package in _SHIPPED for path in (PROJECT / package).rglob("*"))
+    return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
 
 
 def _kept_archive(environment: MutableMapping[str, str]) -> Path:
     """The code in a file that stays, named after its content, for a command that is run later."""
-    archive = Path(_logs(environment), f"engine-{_version().partition('+')[2]}.zip")
+    content = hashlib.sha256()
+    for path in _shipped_files():
+        content.update(str(path.relative_to(PROJECT)).encode())
+        content.update(path.read_bytes())
+    archive = Path(_logs(environment), f"engine-{content.hexdigest()[:12]}.zip")
     archive.parent.mkdir(parents=True, exist_ok=True)
     if not archive.exists():
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:

@@ -23,7 +23,7 @@ def synthesize(
     """
     settings = settings_of(config, None, None, None, set, engine)
     from engine.runtime.storage import storage_of
-    from engine.synthetic import synthesize as write_tables
+    from synthetic import synthesize as write_tables
 
     spark = session_of("synthesize", settings)
     for table, rows in write_tables(spark, storage_of(spark), settings.synthetic, claims, seed, output).items():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 
 from tests.database import servers
 
@@ -25,11 +28,11 @@ PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parent
 ENGINES = ("spark", "embedded")
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=ENGINES, default="spark", help="the engine of the fixture `spark`")
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlserver: talks to the SQL Server that TEST_SQLSERVER_DSN names")
     config.addinivalue_line("markers", "spark_only(reason): states a fact of Spark, skipped on the embedded engine")
     config.addinivalue_line("markers", "both_engines: depends on the engine, repeated by `tests/run spark`")
@@ -37,7 +40,7 @@ def pytest_configure(config):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(config: pytest.Config, items: Any) -> None:
     """Mark what talks to a server by its name, for -m and -k: `-k sqlserver` selects every test on that server."""
     fixtures = {
         "sqlserver": {"sql_server", "started_sql_server"},
@@ -54,7 +57,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def spark(request, tmp_path_factory):
+def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     if request.config.getoption("engine") == "embedded":
         from engine.runtime.embedded import embedded_session
 
@@ -85,21 +88,23 @@ def spark(request, tmp_path_factory):
     session.stop()
 
 
-def _create_as_read(session):
+def _create_as_read(session: SparkSession) -> None:
     """Make the rows of tests look to the embedded engine like rows read from files.
 
     The client sends local rows with their schema, of which the engine keeps an empty metadata entry on each field; it
     then refuses to join structs of fields with and without one.
     """
-    create = session.createDataFrame
+    client: Any = session
+    create = client.createDataFrame
 
-    def created(*words, **named):
-        rows = create(*words, **named)
+    def created(*words: Any, **named: Any) -> DataFrame:
+        rows: Any = create(*words, **named)
         if getattr(rows._plan, "_table", None) is not None:
             rows._plan._schema = None
-        return rows
+        frame: DataFrame = rows
+        return frame
 
-    session.createDataFrame = created
+    client.createDataFrame = created
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +116,7 @@ def public_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def started_postgresql():
+def started_postgresql() -> Iterator[Any]:
     lacks = servers.postgresql_lacks()
     if lacks:
         pytest.skip(lacks)
@@ -120,7 +125,7 @@ def started_postgresql():
 
 
 @pytest.fixture(scope="session")
-def started_sql_server():
+def started_sql_server() -> Iterator[Any]:
     words = os.environ.get("TEST_SQLSERVER_DSN")
     if not words:
         pytest.skip("TEST_SQLSERVER_DSN names no SQL Server")
@@ -131,7 +136,7 @@ def started_sql_server():
 
 
 @pytest.fixture
-def sql_server(request, started_sql_server):
+def sql_server(request: pytest.FixtureRequest, started_sql_server: Any) -> Any:
     if request.node.get_closest_marker("real_sqlserver"):
         (version,) = started_sql_server.query("SELECT @@VERSION")[0]
         if "Microsoft" not in version:
@@ -140,13 +145,13 @@ def sql_server(request, started_sql_server):
 
 
 @pytest.fixture
-def postgresql(started_postgresql):
+def postgresql(started_postgresql: Any) -> Any:
     """The server and its cluster, which can be stopped and started."""
     return started_postgresql
 
 
 @pytest.fixture(params=["postgresql", "sqlserver"])
-def server(request):
+def server(request: pytest.FixtureRequest) -> Any:
     """Each server that is there in turn."""
     if request.param == "postgresql":
         return request.getfixturevalue("started_postgresql")[0]

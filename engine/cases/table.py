@@ -303,7 +303,7 @@ def _named(rows: DataFrame, names: DataFrame | None, key: Column, prefix: str) -
 
 
 def _root_words() -> Column:
-    """ "340B claims of covered entity DSH180012 (Example Medical Center) appear not to be excluded" """
+    """Such as "340B claims of covered entity DSH180012 (Example Medical Center) appear not to be excluded"."""
     root = {cause.name: cause.root.value for cause in ROOT_CAUSES}
     before, after = ({cause.name: (*cause.words.split("{}"), "")[at] for cause in ROOT_CAUSES} for at in (0, 1))
     kind = _of_cause(root)
@@ -327,7 +327,7 @@ def _of_cause(words: Mapping[str, str]) -> Column:
 
 
 def _with_name(key: str, name: str | None) -> Column:
-    """ "DSH180012 (Example Medical Center)" """
+    """Such as "DSH180012 (Example Medical Center)"."""
     known = F.coalesce(F.nullif(key, F.lit("")), F.lit("(not known)"))
     of_name = F.lit("") if name is None else F.coalesce(F.concat(F.lit(" ("), F.col(name), F.lit(")")), F.lit(""))
     return F.concat(known, of_name)

@@ -30,16 +30,21 @@ class Subject(StrEnum):
 
     @property
     def in_findings(self) -> Subject:
+        """The subject that findings name: an inflation report is found as an invoice."""
         return Subject.INVOICE if self is Subject.INFLATION_REPORT else self
 
 
 class Transaction(StrEnum):
+    """What a claim row does to its claim, as the sender states it."""
+
     ORIGINAL = "ORIGINAL"
     ADJUSTMENT = "ADJUSTMENT"
     VOID = "VOID"
 
 
 class ClaimType(StrEnum):
+    """How a claim is billed: by NDC from a pharmacy, or by HCPCS from a provider."""
+
     RX = "RX"
     MEDICAL = "MEDICAL"
 
@@ -54,6 +59,7 @@ class Evidence(StrEnum):
 
     @property
     def strength(self) -> int:
+        """4 for STRONG down to 1 for CONTEXT, so that the greater number is the stronger class."""
         return len(Evidence) - list(Evidence).index(self)
 
 
@@ -66,6 +72,8 @@ class GuardState(StrEnum):
 
 
 class Route(StrEnum):
+    """Who receives a dispute or an inquiry."""
+
     STATE = "STATE"
     ENTITY = "ENTITY"
     PBM = "PBM"
@@ -74,6 +82,8 @@ class Route(StrEnum):
 
 
 class Party(StrEnum):
+    """Whose error a finding suspects."""
+
     STATE = "STATE"
     PHARMACY = "PHARMACY"
     ENTITY = "ENTITY"
@@ -83,6 +93,8 @@ class Party(StrEnum):
 
 
 class Action(StrEnum):
+    """The next step that a finding suggests."""
+
     DISPUTE = "DISPUTE"
     INQUIRE = "INQUIRE"
     REQUEST_CLD = "REQUEST_CLD"
@@ -173,10 +185,12 @@ DROPPED_NOT_QUARANTINED = frozenset(
 
 
 def missing(column: str) -> str:
+    """The quarantine reason of rows without a value in a required column."""
     return f"{column.upper()}_MISSING"
 
 
 def invalid(column: str) -> str:
+    """The reason of rows with a value that is not of the column's kind."""
     return f"{column.upper()}_INVALID"
 
 

@@ -33,10 +33,12 @@ class Kind(Enum):
 
     @property
     def spark_type(self) -> T.DataType:
+        """The Spark type of prepared values; text for kinds without a type of their own."""
         return _SPARK_TYPES.get(self, T.StringType())
 
     @property
     def is_identifier(self) -> bool:
+        """Whether values are compared as text, so leading zeros count."""
         return self in (Kind.IDENTIFIER, Kind.NDC)
 
 
@@ -96,6 +98,8 @@ class Column:
 
 
 class TableRole(Enum):
+    """Feeds hold claims, whose rows are counted in the ledger; references describe them."""
+
     FEED = "feed"
     REFERENCE = "reference"
 
@@ -122,6 +126,7 @@ class Table:
     known_on: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
+        """The declared column; KeyError if the table has none of that name."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -134,14 +139,17 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """All columns, in the order of the contract."""
         return tuple(column.name for column in self.columns)
 
     @property
     def required_names(self) -> tuple[str, ...]:
+        """The columns that an input must have."""
         return tuple(column.name for column in self.columns if column.required)
 
     @property
     def schema(self) -> T.StructType:
+        """The Spark schema of the prepared table; every field may be NULL."""
         return T.StructType([T.StructField(c.name, c.kind.spark_type) for c in self.columns])
 
 
@@ -151,10 +159,12 @@ def column(name: str, kind: Kind, meaning: str, example: str = "", *, required: 
 
 
 def identifier(name: str, meaning: str, example: str, *, required: bool = False) -> Column:
+    """A column of text that is kept character by character."""
     return column(name, Kind.IDENTIFIER, meaning, example, required=required)
 
 
 def text(name: str, meaning: str, example: str, *, required: bool = False) -> Column:
+    """A column of free text or of a code."""
     return column(name, Kind.TEXT, meaning, example, required=required)
 
 

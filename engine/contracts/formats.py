@@ -102,6 +102,7 @@ class DatePattern:
 
     @property
     def has_month_name(self) -> bool:
+        """Whether the pattern contains names of months, which are English."""
         return _MONTH_NAMES in self.regex
 
     @property
@@ -145,6 +146,7 @@ class PeriodPattern:
 
     @property
     def example(self) -> str:
+        """The first quarter of 2025 in this pattern, for messages."""
         shown = {"yyyy": "2025", "yy": "25", "q": "1"}
         return "".join(shown.get(run, run) if is_letters else run for run, is_letters in _tokens(self.text))
 
@@ -173,6 +175,7 @@ class NumberFormat:
     currency: str | None = None
 
     def __post_init__(self) -> None:
+        """Raise FormatError unless the signs are known ones that differ."""
         if self.decimal not in (".", ","):
             raise FormatError('a decimal sign is "." or ","')
         if self.thousands is not None and self.thousands not in _THOUSANDS:
@@ -202,20 +205,24 @@ class NumberFormat:
 
     @property
     def currency_regex(self) -> str:
+        """A regular expression of the currency sign; empty if none is declared."""
         return "".join(map(_literal, self.currency or ""))
 
     @property
     def thousands_regex(self) -> str | None:
+        """A regular expression of the thousands separator; None if none is declared."""
         return None if self.thousands is None else _THOUSANDS[self.thousands]
 
     @property
     def example(self) -> str:
+        """1234.50 in this format, for messages."""
         digits = f"1{self.thousands or ''}234{self.decimal}50"
         if self.currency is None:
             return digits
         return f"{digits} {self.currency}" if self.currency.isalpha() else f"{self.currency}{digits}"
 
     def read(self, text: str) -> Decimal | None:
+        """The number of a text; None if the text does not match. Parentheses mean a negative number."""
         if _matched(self.regex, text) is None:
             return None
         plain = re.sub(self.currency_regex, "", text, flags=re.IGNORECASE) if self.currency else text
@@ -244,14 +251,17 @@ class DeclaredFormats:
     nulls: tuple[str, ...] = ()
 
     def of(self, setting: FormatSetting, column: str) -> str | None:
+        """The pattern of a column, or else the table's default; None if neither is declared."""
         declared = self.by_setting.get(setting, {})
         return declared.get(column, declared.get(DEFAULT))
 
     def dates(self, column: str) -> DatePattern | None:
+        """The pattern of a column's dates; None if none is declared. Raises FormatError for an unusable one."""
         text = self.of("dates", column)
         return None if text is None else DatePattern.parse(text)
 
     def periods(self, column: str) -> PeriodPattern | None:
+        """The pattern of a column's quarters; None if none is declared. Raises FormatError for an unusable one."""
         text = self.of("periods", column)
         return None if text is None else PeriodPattern.parse(text)
 

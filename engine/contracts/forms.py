@@ -20,6 +20,8 @@ class Form(StrEnum):
 
 
 class CellKind(StrEnum):
+    """How a cell of a form is shown: as text, or as a number with the decimals of its kind."""
+
     TEXT = "TEXT"
     UNITS = "UNITS"
     PRICE = "PRICE"
@@ -105,10 +107,12 @@ class FilledForm:
 
     @property
     def columns(self) -> tuple[FormColumn, ...]:
+        """The columns of this kind of form, in the order of the published layout."""
         return FORM_COLUMNS[self.form]
 
     @property
     def title(self) -> str:
+        """The heading, with the rebate type if it is not the federal one."""
         supplemental = "" if self.rebate_type == "FEDERAL" else f", {self.rebate_type.lower()} rebate"
         return FORM_TITLES[self.form] + supplemental
 

@@ -17,6 +17,8 @@ def month_text(day: date) -> str:
 
 
 class Side(StrEnum):
+    """Whose claims a match rate counts."""
+
     PAYER = "PAYER"  # rebate claims of a program and payer that link to a 340B claim
     ENTITY = "ENTITY"  # 340B claims of a covered entity that link to a rebate claim
 
@@ -37,14 +39,17 @@ class MatchRate:
 
     @property
     def linked(self) -> int:
+        """Claims that link in any tier."""
         return sum(self.by_tier.values())
 
     @property
     def linked_strongly(self) -> int:
+        """Claims that link in a tier that makes strong evidence."""
         return sum(self.by_tier.get(tier, 0) for tier in STRONG_TIERS)
 
     @property
     def share(self) -> float:
+        """Part of the claims that link, 0 to 1; a rate exists only for months with claims."""
         return self.linked / self.claims
 
 
@@ -66,6 +71,7 @@ class FeedProblem:
 
     @property
     def share(self) -> float:
+        """Part of the month's claims that link, 0 to 1."""
         return self.linked / self.claims
 
     @property

@@ -59,6 +59,7 @@ class RunFacts:
 
     @property
     def about_lines(self) -> list[tuple[str, str]]:
+        """Label and value of what identifies the run, for the first page."""
         return [
             ("Run", self.run_id),
             ("As of", self.as_of.isoformat()),

@@ -62,4 +62,5 @@ def version_of(connection: Any) -> str:
 
 
 def dialect_of(connection: Any) -> Dialect:
+    """The dialect of an open connection, by the name that the server gives."""
     return POSTGRESQL if connection.getinfo(odbc().SQL_DBMS_NAME) == "PostgreSQL" else SQL_SERVER

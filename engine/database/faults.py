@@ -15,6 +15,8 @@ from engine.errors import Problem
 
 
 class FaultKind(Enum):
+    """What went wrong, whatever driver reports it."""
+
     TRANSIENT = "transient"
     DEADLOCK = "deadlock"
     TIMEOUT = "query timeout"
@@ -266,9 +268,11 @@ class Fault:
 
     @property
     def is_worth_another_try(self) -> bool:
+        """Whether the same statement may succeed later without any change."""
         return self.kind in (FaultKind.TRANSIENT, FaultKind.UNREACHABLE, FaultKind.DEADLOCK)
 
     def __str__(self) -> str:
+        """Kind, codes and the server's words, for messages."""
         parts = [self.kind.value] if self.kind is not FaultKind.OTHER else []
         parts += [f"SQLSTATE {self.state}"] if self.state else []
         parts += [f"error {self.number}"] if self.number else []

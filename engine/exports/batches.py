@@ -78,6 +78,7 @@ class Stream:
 
     @property
     def is_empty(self) -> bool:
+        """Whether no batch is left; reads the next one."""
         if self._remaining is None:
             self._remaining = next(self._batches, None)
         return self._remaining is None

@@ -19,6 +19,8 @@ CAPITAL_WIDTH, OTHER_WIDTH = 8.8, 6.7
 
 @dataclass(frozen=True)
 class Segment:
+    """A part of a bar. x, width: pixels; description: its caption."""
+
     x: float
     width: float
     colour: str
@@ -27,6 +29,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class Bar:
+    """A row of a chart. y, value_x: pixels; label: shortened if it is long; shown: the value as text."""
+
     y: int
     label: str
     full_label: str
@@ -47,6 +51,7 @@ class Chart:
 
     @property
     def height(self) -> int:
+        """Height of the picture in pixels."""
         return len(self.bars) * (BAR_HEIGHT + GAP) + GAP
 
 
@@ -99,6 +104,7 @@ def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: fl
 
 
 def bar_label(name: str) -> str:
+    """A name that fits next to a bar, shortened with an ellipsis."""
     return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
 
 

@@ -26,6 +26,7 @@ class DatabaseColumnType:
     scale: int | None = None
 
     def __str__(self) -> str:
+        """The type as a statement writes it."""
         if self.width is not None:
             return f"{self.type_name}({self.width})"
         if self.scale is not None and self.type_name in ("decimal", "numeric"):

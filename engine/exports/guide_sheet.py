@@ -14,6 +14,7 @@ NAME = "How to read"
 
 
 def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts) -> None:
+    """Add the page that explains the workbook."""
     page = Page(book, formats, NAME, (26, 110))
     page.title(
         "How to read this workbook",

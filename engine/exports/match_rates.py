@@ -93,6 +93,7 @@ def match_rate_charts(linking: Linking) -> list[Chart]:
 
 
 def match_rate_matrices(linking: Linking) -> list[Matrix]:
+    """A matrix of sources by month for each side that has rates."""
     return [_matrix(side, rates, linking.feed_problems) for side in Side if (rates := _of_side(linking, side))]
 
 

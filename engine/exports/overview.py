@@ -48,6 +48,7 @@ class Precision(NamedTuple):
 
     @property
     def share(self) -> float:
+        """Part that was right, 0 to 1."""
         return self.right / self.judged
 
     @property
@@ -74,13 +75,15 @@ class Volume(NamedTuple):
 
     @property
     def change(self) -> float:
+        """Growth over the usual number of rows: 0.1 means 10 % more."""
         return self.rows / self.usual - 1
 
 
 @dataclass(frozen=True)
 class Overview:
     """amounts: by subject; None for answers to complete cases and to findings of deleted runs. names: of covered
-    entities and pharmacies by id. volumes: those that changed by more than the settings allow."""
+    entities and pharmacies by id. volumes: those that changed by more than the settings allow.
+    """
 
     amounts: Mapping[Subject | None, Amounts] = field(default_factory=dict)
     precision: Sequence[Precision] = ()

@@ -35,6 +35,7 @@ class Page:
             self.sheet.set_column(place, place, width)
 
     def title(self, text: str, under: str = "") -> None:
+        """Write the first line of the page, and a note under it."""
         self.sheet.set_row(self.row, 24)
         self.sheet.write_string(self.row, 0, text, self._formats.title)
         self.row += 1
@@ -43,11 +44,13 @@ class Page:
         self.row += 1
 
     def heading(self, text: str) -> None:
+        """Write a heading after an empty row."""
         self.row += 1
         self.sheet.write_string(self.row, 0, text, self._formats.heading)
         self.row += 1
 
     def note(self, text: str) -> None:
+        """Write a line of small print."""
         self.sheet.write_string(self.row, 0, text, self._formats.quiet_line)
         self.row += 1
 

@@ -35,9 +35,9 @@ _UNSAFE_FIRST_BYTES = bytes(set(range(256)) - set(string.ascii_letters.encode() 
 
 
 def plain(text: str, longest: int = LONGEST_CELL) -> str:
-    """Text on one line of at most `longest` characters, cut with an ellipsis.
+    r"""Text on one line of at most `longest` characters, cut with an ellipsis.
 
-    Line breaks become blanks, other control characters a visible escape such as `\\x1b`.
+    Line breaks become blanks, other control characters a visible escape such as `\x1b`.
     """
     if len(text) > longest:
         text = text[: longest - 1] + "…"

@@ -14,6 +14,7 @@ NAME = "Data quality"
 
 
 def add_quality_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts) -> None:
+    """Add the page of rows counted at each step, quarantined and unlinked."""
     page = Page(book, formats, NAME, (24, 24, 14, 14, 28, 12, 12, 56))
     page.title("Data quality", "At every step: rows in = rows out + rows that left, by reason.")
     text, count = formats.text, formats.count

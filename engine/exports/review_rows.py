@@ -193,7 +193,7 @@ def reference_words(row: Column) -> Column:
 
 
 def _checks(hit: Column) -> Column:
-    """ "R003 MEDIUM, X, 30 units, $75.00 [no 340b purchase: ruled out; state method: not checked]" """
+    """Such as "R003 MEDIUM, X, 30 units, $75.00 [no 340b purchase: ruled out; state method: not checked]"."""
     guards = F.transform(
         hit["guards"],
         lambda guard: F.concat(
@@ -210,7 +210,7 @@ def _checks(hit: Column) -> Column:
 
 
 def _reason_words(reason: Column) -> Column:
-    """ "units per prescription 900 (usually 28 to 90 among 3,210 peers)" """
+    """Such as "units per prescription 900 (usually 28 to 90 among 3,210 peers)"."""
     usual = F.concat(
         F.lit(" (usually "), _number(reason["typical_low"]), F.lit(" to "), _number(reason["typical_high"])
     )

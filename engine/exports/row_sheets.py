@@ -125,6 +125,7 @@ class RowSheet:
         return _cell(name, numbers, '" s="', style, begin, _escaped(values), "</t></is></c>")
 
     def finish(self) -> None:
+        """Set filter, print area and pages, once all rows are written."""
         last, last_column = max(self.rows, 1), len(self.columns) - 1
         inputs = [place for place, column in enumerate(self.columns) if column.name is None]
         # printed: columns up to the last one to fill in, or all, on as many pages as are needed to stay readable

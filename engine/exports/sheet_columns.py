@@ -25,10 +25,12 @@ class Shown(Enum):
 
     @property
     def is_text(self) -> bool:
+        """Whether cells hold text."""
         return self in (Shown.TEXT, Shown.WRAPPED)
 
     @property
     def is_money(self) -> bool:
+        """Whether cells hold dollars."""
         return self in (Shown.DOLLARS, Shown.MONEY, Shown.PRICE)
 
 

@@ -52,6 +52,7 @@ class Sum:
     amount: Decimal = Decimal(0)
 
     def add(self, other: Sum) -> None:
+        """Add another sum to this one."""
         self.findings += other.findings
         self.priced += other.priced
         self.units += other.units
@@ -78,10 +79,12 @@ class SubjectTotals:
 
     @property
     def label(self) -> str:
+        """The kind of rows in words."""
         return SUBJECT_WORDS[self.subject]
 
     @property
     def has_dollars(self) -> bool:
+        """Whether any finding of these rows has an amount at issue."""
         return self.total.amount != 0
 
     def greatest(self, dimension: str, most: int) -> list[Group]:
@@ -90,6 +93,7 @@ class SubjectTotals:
         return sorted(groups, key=lambda g: (-g.total.amount, -g.total.findings, g.value))[:most]
 
     def latest(self, dimension: str, most: int) -> list[Group]:
+        """The last groups of a dimension in order of their value, at most `most`."""
         return sorted(self.groups.get(dimension, []), key=lambda g: g.value)[-most:]
 
     def by_evidence(self) -> list[Group]:
@@ -109,6 +113,7 @@ class Totals:
 
     @property
     def findings(self) -> int:
+        """Number of findings on all subjects."""
         return sum(subject.total.findings for subject in self.by_subject)
 
     @property
@@ -118,14 +123,17 @@ class Totals:
 
     @property
     def without_price(self) -> int:
+        """Findings whose amount is unknown for lack of a price."""
         return self.findings - sum(subject.total.priced for subject in self.by_subject)
 
     @property
     def has_dollars(self) -> bool:
+        """Whether any finding has an amount at issue."""
         return any(subject.has_dollars for subject in self.by_subject)
 
     @property
     def with_findings(self) -> list[SubjectTotals]:
+        """The subjects that have findings."""
         return [subject for subject in self.by_subject if subject.total.findings]
 
     def counts(self, dimension: str) -> dict[str, int]:

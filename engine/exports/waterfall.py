@@ -44,10 +44,12 @@ class WaterfallStep:
 
     @property
     def shown(self) -> str:
+        """The contribution with its sign, to one decimal."""
         return f"{self.end - self.start:+.1f}"
 
     @property
     def colour(self) -> str:
+        """Dark for a gain, light for a loss, grey for the score."""
         return TOTAL if self.is_total else UP if self.end >= self.start else DOWN
 
 

@@ -21,6 +21,8 @@ from engine.runtime.expressions import array_except
 
 
 class Change(StrEnum):
+    """How a finding differs between two runs."""
+
     NEW = "NEW"
     GONE = "GONE"
     CHANGED = "CHANGED"

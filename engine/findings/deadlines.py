@@ -82,6 +82,7 @@ def _end_of_period() -> Column:
 
 def _days_after(day: Column, days: Column) -> Column:
     """The day plus `days`; NULL for fewer than 0 or more than 36,500 days, which no contract has, and for dates out of
-    range."""
+    range.
+    """
     is_inside = days.between(0, 36_500) & (day < F.lit("9899-01-01").cast("date"))
     return F.when(is_inside, F.date_add(day, days.cast("int")))

@@ -107,7 +107,8 @@ def payer_of() -> Column:
 
 def deciding_rule() -> Column:
     """Id of the deciding rule: of the rules with the finding's class and code, the one with the most units at issue,
-    then the first by id."""
+    then the first by id.
+    """
     own = F.filter(
         "rules",
         lambda hit: (

@@ -17,7 +17,8 @@ _SOURCE = "side string, program string, source string, month date, feed_problem 
 
 def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> DataFrame:
     """FINDINGS with the problem appended to the narrative: a problem of a payer's month on all of its rebate claims, a
-    problem of a covered entity's month on claims that are linked to its 340B claims."""
+    problem of a covered entity's month on claims that are linked to its 340B claims.
+    """
     if not problems:
         return findings
     noted = findings.sparkSession.createDataFrame(

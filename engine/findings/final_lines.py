@@ -167,7 +167,8 @@ def _usable(table: CodeTable) -> Column:
 
 def _not_verified(codes: tuple[DisputeCode, ...]) -> Column:
     """The first code of the finding that is not verified; NULL if all are. Includes codes of its rules that are on no
-    line."""
+    line.
+    """
     names = sorted({code.code for code in codes if not code.verified} - {code.code for code in codes if code.verified})
     if not names:
         return F.lit(None).cast("string")

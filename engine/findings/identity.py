@@ -36,6 +36,7 @@ def entity_claim_finding_id() -> Column:
 
 
 def invoice_finding_id() -> Column:
+    """The id of a finding on an invoice line: a hash of the line's key."""
     return _hashed(Subject.INVOICE, _columns(INVOICE_KEY), _nothing())
 
 

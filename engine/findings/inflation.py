@@ -23,7 +23,8 @@ _NOT_OF_A_STATE = {
 
 def reports_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame:
     """Flagged INFLATION_FACTS with identifiers and worth, one row each. The price is the rebate per unit that the
-    report states."""
+    report states.
+    """
     price = F.when(F.col("unit_rebate_amount") > 0, F.col("unit_rebate_amount"))
     none = {name: F.lit(None).cast(kind) for name, kind in (NOT_APPLICABLE | _NOT_OF_A_STATE).items()}
     rows = flagged.withColumns(

@@ -79,6 +79,7 @@ def with_tier(pairs: DataFrame, block: Block, settings: LinkSettings) -> DataFra
 
 
 def tier_name(tier: Column) -> Column:
+    """The name of a tier's number; NULL for a pair without a tier."""
     return F.coalesce(*(F.when(tier == number, F.lit(name)) for number, name in TIERS.items()))
 
 

@@ -41,6 +41,7 @@ class Links340b:
 
     @property
     def learned(self) -> Learned:
+        """What was estimated from these claims, for `linking.json`."""
         return Learned(self.weights, self.offsets)
 
 

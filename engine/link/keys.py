@@ -164,6 +164,7 @@ def has_no_plain_rx(kind: str) -> Column:
 
 
 def no_units() -> Column:
+    """Unknown units, in the type of units."""
     return F.lit(None).cast("decimal(15,3)")
 
 

@@ -14,6 +14,8 @@ from engine.settings import LevelPrior, LinkSettings
 
 @dataclass(frozen=True)
 class Learned:
+    """What linking estimated from the claims of a run."""
+
     weights: LinkWeights
     offsets: FillOffsets
 

@@ -37,6 +37,7 @@ def confidence(score: float) -> float:
 
 
 def log2_odds(probability: float) -> float:
+    """The odds of a probability strictly between 0 and 1, in base 2."""
     return math.log2(probability / (1 - probability))
 
 

@@ -37,7 +37,8 @@ _CONVERGED = 1e-10
 @dataclass(frozen=True)
 class LinkWeights:
     """priors: log2 odds of a match among the pairs of a block. m, u: probability of each level of a field among matches
-    and among non-matches."""
+    and among non-matches.
+    """
 
     priors: Mapping[str, float]
     m: Mapping[str, Mapping[str, float]]
@@ -49,7 +50,8 @@ class LinkWeights:
 
     def contributions(self, stage: Block) -> Column:
         """array<struct<field, level, weight>> of a pair with block and levels: the block's prior, then each known field
-        that is not part of the blocking key."""
+        that is not part of the blocking key.
+        """
         parts = [_contribution("met_by", F.col("block"), self.priors)]
         for field, levels in LEVELS.items():
             if field not in _BLOCKED_BY.get(stage, ()):
@@ -66,6 +68,7 @@ def score(contributions: Column) -> Column:
 
 
 def probability(log2_odds: Column) -> Column:
+    """The probability of odds in base 2, rounded so that it is equal on every engine."""
     return round_bounded(1 / (1 + F.pow(F.lit(2.0), -log2_odds)), _DECIMALS)
 
 

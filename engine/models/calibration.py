@@ -115,6 +115,7 @@ class Calibration:
         return p_values, rows
 
     def save(self, folder: str | Path) -> None:
+        """Write the calibration into a model's folder, as arrays without pickled objects."""
         np.savez_compressed(
             Path(folder, CALIBRATION_FILE), strata=self.strata, ends=self.ends, scores=self.scores, allow_pickle=False
         )
@@ -124,7 +125,8 @@ class Calibration:
         """Read a calibration that `save` wrote. Raises ConfigurationError if the file is missing or invalid."""
         file = Path(folder, CALIBRATION_FILE)
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            # opened here: numpy leaves a file open that is no archive
+            with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
                 calibration = cls(strata=arrays["strata"], ends=arrays["ends"], scores=arrays["scores"])
             calibration.check()
             return calibration
@@ -202,7 +204,8 @@ def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
 
 def strata() -> list[Column]:
     """Names of a row's strata, in the order of LEVELS: `ndc9/000020001/MDRP_FFS`, NULL if the NDC-9 is unknown;
-    `drug_category/S/MDRP_FFS`, with unknown as a category of its own; `all`."""
+    `drug_category/S/MDRP_FFS`, with unknown as a category of its own; `all`.
+    """
     category = F.coalesce(F.col("drug_category"), F.lit("unknown"))
     columns = (_stratum("ndc9", F.col("ndc9")), _stratum("drug_category", category), F.lit("all"))
     return [column.alias(level) for level, column in zip(LEVELS, columns, strict=True)]

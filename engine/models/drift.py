@@ -31,12 +31,14 @@ class Distribution:
 
     @classmethod
     def of(cls, values: npt.NDArray[Any]) -> Distribution:
+        """Counts of values between their own quantiles; equal quantiles are one edge."""
         edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, _BINS + 1)[1:-1]))
         return cls(tuple(edges.tolist()), tuple(_counted(values, edges).tolist()))
 
     def stability(self, values: npt.NDArray[Any]) -> float:
         """Population stability index of other values: the sum over bins of (q - p) ln(q / p), with p and q the shares
-        of rows. Half a row is added to each bin, so the index stays finite if a bin is empty."""
+        of rows. Half a row is added to each bin, so the index stays finite if a bin is empty.
+        """
         was, now = np.array(self.rows) + 0.5, _counted(values, np.array(self.edges)) + 0.5
         p, q = was / was.sum(), now / now.sum()
         return float(((q - p) * np.log(q / p)).sum())
@@ -66,7 +68,8 @@ def feature_drift(
     inputs: str = Z,
 ) -> dict[str, float]:
     """Population stability index by feature, against the rows that the model was trained on. Computed on a share, drawn
-    by hash, of the rows of `facts` that a model can score. Runs a Spark job."""
+    by hash, of the rows of `facts` that a model can score. Runs a Spark job.
+    """
     features = list(trained_on)
     columns = [model_input(name, inputs).cast("double").alias(name) for name in features]
     judged = facts.where(drawn(_SALT, share) & can_be_scored(features, subject, inputs))

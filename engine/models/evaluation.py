@@ -31,7 +31,8 @@ _QUANTILES = {"median": 0.5, "p99": 0.99}
 
 class Judge(StrEnum):
     """The source of labels. QUEUE is biased: those rows were decided because a model ranked them first; RANDOM rows
-    were drawn at random."""
+    were drawn at random.
+    """
 
     PLANTED = "PLANTED"
     RANDOM = "RANDOM"
@@ -256,7 +257,8 @@ def _labelled(rows: _Rows, judge: Judge) -> npt.NDArray[Any]:
 
 def _named(metrics: dict[str, float], judge: Judge) -> dict[str, float]:
     """The metrics under their final names: metrics by decisions have the judge in their names. A capacity counts rows
-    of the complete feed, of which decisions cover only a part."""
+    of the complete feed, of which decisions cover only a part.
+    """
     if judge is Judge.PLANTED:
         return metrics
     return {

@@ -93,7 +93,8 @@ def _part(name: str) -> Callable[[Column], Column]:
 
 class _Ranged(NamedTuple):
     """A value, the ends of its peers' range, the number of peers with a value, and their share within the range; NULL
-    if unknown."""
+    if unknown.
+    """
 
     value: Column
     low: Column
@@ -128,7 +129,8 @@ def _peers(peers: DataFrame, feature: str) -> Column:
 
 def _strongest(ranged: Sequence[_Ranged], features: Sequence[str]) -> Column:
     """Structs with the reasons of all features and the shares of peers within the range, ordered by contribution,
-    highest first, then by the order of features."""
+    highest first, then by the order of features.
+    """
     candidates = F.array_compact(
         F.array(*[_candidate(feature, place, ranged[place]) for place, feature in enumerate(features)])
     )

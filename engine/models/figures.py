@@ -124,7 +124,8 @@ def detectors_compared(
     title: str,
 ) -> Figure:
     """Detectors, best on top: the difference to the champion, which decides, and average precision, each with its
-    interval (middle, low, high; None: unknown). `roles`: champion, better, or empty."""
+    interval (middle, low, high; None: unknown). `roles`: champion, better, or empty.
+    """
     figure = Figure(figsize=(10, 1.8 + 0.4 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(names))[::-1]

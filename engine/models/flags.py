@@ -77,7 +77,8 @@ def in_words(settings: FlagSettings) -> str:
 
 def benjamini_hochberg(p_values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], tested: int, rate: float) -> int:
     """Number of the ascending, distinct p-values that are rejected. `rows`: number of rows with each p-value; `tested`:
-    number of tested rows in total."""
+    number of tested rows in total.
+    """
     if not len(p_values):
         return 0
     holds = p_values * tested <= rate * np.cumsum(rows)

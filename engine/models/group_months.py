@@ -71,7 +71,8 @@ UNUSUAL_MONTHS = T.StructType(
 @dataclass(frozen=True)
 class GroupMonths:
     """`rows`: UNUSUAL_MONTHS, one row per claim that represents an unusual month; `flagged`: number of unusual months;
-    `tested`: number of months tested."""
+    `tested`: number of months tested.
+    """
 
     rows: DataFrame
     flagged: int
@@ -171,7 +172,8 @@ def stand_out(
 
 def in_words(entry: Mapping[str, Any], subject: Subject) -> str:
     """`pharmacy 1234567893 in 2025-08: 212 claims of NDC-9 000027597, 3.1 times as many as expected of its other
-    months and its peers' month, where 99 % of 1,240 comparable months have 0.3 to 2.1 times`."""
+    months and its peers' month, where 99 % of 1,240 comparable months have 0.3 to 2.1 times`.
+    """
     kind, claims = entry["kind"], _CLAIMS[subject]
     if entry["measure"] == ALL_CLAIMS:
         what = f"{entry['hits']:,} {claims}"
@@ -325,7 +327,8 @@ def _on_claims(
     measures: Sequence[str],
 ) -> DataFrame:
     """UNUSUAL_MONTHS. A claim that is the most unusual one of two months names both months, and the other claims of the
-    first."""
+    first.
+    """
     months = [tuple(entry[name] for name in (*_KEY, "product", "measure", "rank")) for entry in chosen]
     kinds = "kind string, group_id string, month date, of_product string, measure string, rank bigint"
     # at most `budget` rows

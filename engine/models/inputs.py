@@ -18,10 +18,12 @@ Z, SURPRISE = "z", "surprise"
 
 
 def z_name(feature: str) -> str:
+    """Name of the column with a feature's robust z-score."""
     return f"{feature}_z"
 
 
 def surprise_name(measure: str) -> str:
+    """Name of the column with a measure's surprise."""
     return f"{measure}_surprise"
 
 
@@ -53,6 +55,7 @@ def model_input(feature: str, inputs: str = Z) -> Column:
 
 
 def is_known(feature: str, inputs: str = Z) -> Column:
+    """Whether the model's input of a feature is a number: neither NULL nor NaN."""
     value = F.col(input_name(feature, inputs))
     return value.isNotNull() & ~F.isnan(value)
 

@@ -73,7 +73,8 @@ class Resampled:
 @dataclass(frozen=True)
 class Measured:
     """Metrics by name, and precision among the first `capacities` rows: of the model (`low` and `high`: its band), of
-    each baseline, and of a random order."""
+    each baseline, and of a random order.
+    """
 
     metrics: dict[str, float]
     capacities: npt.NDArray[np.float64]

@@ -42,7 +42,8 @@ def card_of(
     trained_on: Mapping[str, str],
 ) -> str:
     """The model card as Markdown, without any row of data. `metrics`: of the evaluation; `kinds`: empty if no unusual
-    rows are known; `trained_on`: run id, day and fingerprint of the input."""
+    rows are known; `trained_on`: run id, day and fingerprint of the input.
+    """
     lines = [
         f"# {model.detector} on {_SUBJECTS.get(model.subject, model.subject.value)}",
         "",

@@ -28,7 +28,8 @@ _DECIMALS, _DIGITS = 9, 9
 
 def share_evidence(hits: Numbers, of: Numbers, peer_hits: Numbers, peer_of: Numbers) -> Numbers:
     """Evidence that the share `hits` of `of` differs from `peer_hits` of `peer_of`; negative if it is the smaller one,
-    0 if a side is empty. All arguments are counts."""
+    0 if a side is empty. All arguments are counts.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (hits + peer_hits) / (of + peer_of)
         ratio = sum(
@@ -47,7 +48,8 @@ def share_evidence(hits: Numbers, of: Numbers, peer_hits: Numbers, peer_of: Numb
 
 def volume(hits: Numbers, own: Numbers, month: Numbers, all_months: Numbers) -> tuple[Numbers, Numbers]:
     """Evidence and expected claims. `hits`, `own`: the group's claims of the month and of all its months; `month`,
-    `all_months`: those of all other groups in the month and in all these months."""
+    `all_months`: those of all other groups in the month and in all these months.
+    """
     expected = (own - hits) * np.maximum(month, 1.0) / np.maximum(all_months - month, 1.0)
     return share_evidence(hits, own, month, all_months), rounded(expected)
 
@@ -56,7 +58,8 @@ def part(
     hits: Numbers, of: Numbers, own_hits: Numbers, own_of: Numbers, month_hits: Numbers, month_of: Numbers
 ) -> tuple[Numbers, Numbers]:
     """Evidence and expected far-out claims. `hits` of `of`: the group's claims of the month; `own_...`: its other
-    months; `month_...`: other groups in the month."""
+    months; `month_...`: other groups in the month.
+    """
     of_own = share_evidence(hits, of, own_hits, own_of)
     of_month = share_evidence(hits, of, month_hits, month_of)
     of_peers = ((own_hits, own_of), (month_hits, month_of))

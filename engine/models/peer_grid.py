@@ -203,7 +203,8 @@ class PeerGrid:
 
     def ranges(self, groups: npt.NDArray[np.int64]) -> list[Matrix]:
         """Low and high end of the peers' range, number of peers, and their share within it; each rows x measures, NaN
-        without peers."""
+        without peers.
+        """
         of_group = (self.low, self.high, self.peers.astype(np.float64), self.inside)
         if not len(self.peers):
             return [np.full(groups.shape, np.nan) for _ in of_group]

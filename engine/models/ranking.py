@@ -23,6 +23,7 @@ class Order:
 
     @classmethod
     def by(cls, scores: npt.NDArray[Any]) -> Order:
+        """The order of scores, one per row, highest first; equal scores share a run."""
         rows = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
         ordered = scores[rows]
         is_new = np.append(False, ordered[1:] != ordered[:-1])
@@ -32,7 +33,8 @@ class Order:
 
     def ranking(self, worth: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Ranking:
         """`worth`: 1 for a hit and 0 for any other row, or the value of a hit; `weights`: number of rows that each row
-        represents (sampled rows also represent rows outside the sample; 0: the row is excluded)."""
+        represents (sampled rows also represent rows outside the sample; 0: the row is excluded).
+        """
         rows = np.cumsum(weights[self.rows])[self.ends]
         hit = np.flatnonzero(worth)  # few
         hits = np.bincount(self.runs[hit], weights=weights[hit] * worth[hit], minlength=len(self.ends))
@@ -52,6 +54,7 @@ class Ranking:
 
     @classmethod
     def by(cls, scores: npt.NDArray[Any], is_hit: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Ranking:
+        """The ranking of hits by a score. Arrays have one entry per row."""
         return Order.by(scores).ranking(is_hit, weights)
 
     def hits_within(self, capacity: npt.NDArray[Any] | float) -> npt.NDArray[np.float64]:
@@ -84,7 +87,8 @@ def overlap_at(capacity: int, scores: npt.NDArray[Any], other: npt.NDArray[Any],
 
 def _share_in_top(capacity: int, scores: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """1 for rows within the capacity, 0 for rows beyond it; for a run of equal scores at the limit, the share that
-    fits."""
+    fits.
+    """
     values, run = np.unique(-np.asarray(scores, dtype=np.float64), return_inverse=True)
     size = np.bincount(run, weights=weights, minlength=len(values))
     end = np.cumsum(size)

@@ -40,7 +40,8 @@ def part_in_words(inside: float | None, peers: int | None, rows: str) -> str:
 
 def _text(feature: str, value: float) -> str:
     """Prices in dollars and cents, below $1 with four decimals; days as integers; others with two decimals, below 1
-    with three digits, because the ends of a range are estimates."""
+    with three digits, because the ends of a range are estimates.
+    """
     if feature in PRICE_FEATURES:
         return f"${value:,.2f}" if abs(value) >= 1 else f"${value:.4f}"
     if feature in _DAYS:

@@ -71,6 +71,7 @@ class Reranker:
         return score_column(spark, self.scorer, input_columns(self.inputs), batch_rows)
 
     def save(self, folder: str | Path) -> None:
+        """Write the scorer and its description into a folder."""
         write_model(folder, self.scorer, self.description)
 
     @classmethod

@@ -195,7 +195,8 @@ def _weights(keys: Sequence[Any], values: Matrix, known: Matrix) -> Matrix:
 
 def with_surprises(facts: DataFrame, grid: PeerGrid, subject: Subject) -> DataFrame:
     """`facts` with the surprise of each measure, NULL if it has none, and `has_surprising_measure`: a measure is
-    outside its peers' range. Lazy; the grid is broadcast."""
+    outside its peers' range. Lazy; the grid is broadcast.
+    """
     names = [surprise_name(name) for name in grid.measures]
     fields = [T.StructField(name, T.DoubleType()) for name in names]
     fields.append(T.StructField("has_surprising_measure", T.BooleanType()))
@@ -213,7 +214,8 @@ def with_surprises(facts: DataFrame, grid: PeerGrid, subject: Subject) -> DataFr
 
 def ranges_column(facts: DataFrame, grid: PeerGrid, subject: Subject) -> Column:
     """Struct of arrays by measure: value, low and high (the peers' range), peers, and the share of peers within the
-    range; NULL if unknown."""
+    range; NULL if unknown.
+    """
     numbers = T.ArrayType(T.DoubleType())
     kind = T.StructType([T.StructField(name, numbers) for name in ("value", "low", "high", "peers", "inside")])
 

@@ -31,7 +31,8 @@ from engine.tracking import Tracker
 
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """Run the main job and publish either every output of the contract or none. Raises UserError for errors the user
-    can fix."""
+    can fix.
+    """
     tracker = Tracker(settings.mlflow, settings.output.root)
     check_database(settings, options.run_id)
     check_tickets(storage_of(spark), settings)

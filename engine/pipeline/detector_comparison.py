@@ -74,7 +74,8 @@ class Candidate:
 @dataclass(frozen=True)
 class DetectorComparison:
     """The detectors of one subject, best first. `unmeasured`: detectors without labels to measure them by; `level`:
-    confidence level of the intervals."""
+    confidence level of the intervals.
+    """
 
     model_name: str
     champion: str | None

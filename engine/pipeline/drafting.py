@@ -117,7 +117,8 @@ def review_tables(
     spark: SparkSession, storage: Storage, folder: str, held: int, sent_before: int
 ) -> exports.ReviewTables:
     """What the workbook of a run shows in addition to findings, read from its outputs. held, sent_before: see
-    `Offered`."""
+    `Offered`.
+    """
     in_cases, queue = join(folder, CASES_FOLDER), join(folder, QUEUE_FOLDER)
     return exports.ReviewTables(
         tie_out=tie_out_of(spark, storage, folder),

@@ -243,7 +243,8 @@ def _candidate_pairs(
     settings: Settings,
 ) -> list[dict[str, Any]]:
     """The row's CANDIDATE_PAIRS: links first, then by tier and score. Empty if the run linked nothing, and for invoice
-    lines."""
+    lines.
+    """
     if (
         learned is None
         or subject.in_findings is Subject.INVOICE
@@ -282,7 +283,8 @@ def _claims_of(
     prepared: Prepared, subject: Subject, source_row_id: str, pairs: Sequence[dict[str, Any]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Prepared values of the explained row and of the claims of its first pairs: rebate claims, and 340B claims, by
-    source_row_id."""
+    source_row_id.
+    """
     if subject.in_findings is Subject.INVOICE:
         return {}, {}
     shown = pairs[:_MOST_SHOWN]

@@ -103,7 +103,8 @@ def _claims(run: Run, linked: Linked, live: LiveClaims, on_claims: facts.FoundOn
 
 def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | None:
     """Answers to findings on claims of this input, with the claim's source_row_id (matched on the computed finding
-    id)."""
+    id).
+    """
     if outcomes is None:
         return None
     named = claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))

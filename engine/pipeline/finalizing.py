@@ -180,7 +180,8 @@ def _basis(
 
 def _decided(form_lines: DataFrame | None, is_settled: bool) -> dict[str, Decimal]:
     """Units in dispute by decided finding: those held by settlements (`is_settled`), else those held by a decision
-    only."""
+    only.
+    """
     if form_lines is None:
         return {}
     parts = form_lines.select(F.explode("disputed").alias("part")).select("part.*")

@@ -86,7 +86,8 @@ def _decisions(run: Run, linked: Linked) -> tuple[DataFrame, DataFrame | None] |
 
 def _answers_by_rule(run: Run, linked: Linked) -> DataFrame | None:
     """Answers of counterparties so far (see `findings.answers_by_rule`); None without the table outcomes or another
-    published run."""
+    published run.
+    """
     outcomes = linked.references.get("outcomes")
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if outcomes is None or not folders:

@@ -75,7 +75,8 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
 
 def published(storage: Storage, settings: Settings, run_id: str, where: str = "--run-id") -> tuple[str, dict[str, Any]]:
     """Folder and summary of a finished run. Raises OutputError if the run does not exist; `where`: the option to name
-    in the error."""
+    in the error.
+    """
     folder = join(settings.output.root, check_run_id(run_id, where))
     if not storage.exists(join(folder, SUCCESS_MARKER)):
         raise OutputError(Problem("there is no finished run of this id", folder, to_do=f"correct {where} or --output"))
@@ -99,7 +100,8 @@ def runs_in_order(spark: SparkSession, storage: Storage, folders: Sequence[str])
 
 def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Name, recorded value and current value of each setting that is set now and differs from the record; empty for a
-    run without a record."""
+    run without a record.
+    """
     if isinstance(now, Mapping) and isinstance(then, Mapping):
         for key, value in now.items():
             yield from _differences(then.get(key), value, f"{name}.{key}" if name else str(key))
@@ -109,7 +111,8 @@ def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any
 
 def _with_record(settings: Settings, recorded: Mapping[str, Any]) -> Settings:
     """The settings with everything that can change a result as recorded; secrets stay, because no record contains
-    them."""
+    them.
+    """
     present = settings.model_dump(mode="json", exclude_unset=True)
     return Settings.model_validate(_merged(recorded, present))
 

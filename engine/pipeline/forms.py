@@ -45,6 +45,8 @@ class Disputed:
 
 
 class FormKey(NamedTuple):
+    """What one line of a ROSI is about: `period` is a quarter, `rebate_type` the program's own code."""
+
     program: str
     state: str
     rebate_type: str
@@ -69,6 +71,7 @@ class DraftedForms(NamedTuple):
 
     @property
     def in_words(self) -> str:
+        """The number of forms of each kind, for the run's output."""
         return f"{self.rosi:,} ROSI and {self.pqas:,} PQAS drafted"
 
 

@@ -99,7 +99,8 @@ def _on_claims(results: Mapping[str, Any]) -> facts.FoundOnClaims:
 
 def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: list[str]) -> exports.Linking | None:
     """Check the number of rows of each result and add it to `words`; returns the report on links, None without 340B
-    claims."""
+    claims.
+    """
     report = None
     linked: link.Links340b | None = results["links_340b"]
     if prepared.claims is not None and prepared.entity_claims is not None and linked is not None:
@@ -147,7 +148,8 @@ def _per_claim(run: Run, table: WorkTable) -> int:
 
 def _resolved_pharmacies(run: Run, prepared: Prepared) -> DataFrame | None:
     """Contract pharmacies, those without an NPI completed with the NPI of the pharmacy at the same place; None unless
-    both tables are available."""
+    both tables are available.
+    """
     references = prepared.references
     if not resolved_columns(references):
         return None
@@ -220,7 +222,8 @@ def _note_feed_problems(run: Run, problems: Sequence[FeedProblem]) -> None:
 
 def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:
     """Number of links by tier; and the contribution of each field to the most frequent kind of T1 link, and to the
-    kind of link with the lowest score."""
+    kind of link with the lowest score.
+    """
     counted = links.groupBy("link_tier", "link_score", "link_contributions").count().collect()
     kinds = sorted((row.asDict(recursive=True) for row in counted), key=lambda kind: json.dumps(kind, sort_keys=True))
     tiers: Counter[str] = Counter()

@@ -22,7 +22,8 @@ _NAMED = {"entity": ("covered_entities", "entity_id"), "pharmacy": ("pharmacies"
 
 def overview_of(run: Run, prepared: Prepared, found: DataFrame, totals: exports.Totals) -> exports.Overview:
     """The overview for the report. `found`: FINDINGS of this run; `totals`: their sums. Parts whose source is missing
-    (no feedback, no table) are empty."""
+    (no feedback, no table) are empty.
+    """
     settings = run.settings.report
     claims = None if prepared.claims is None else prepared.claims.unconverted
     counts = exports.row_counts(claims, prepared.entity_claims, prepared.invoices)
@@ -132,7 +133,8 @@ def _precision(run: Run, prepared: Prepared) -> list[exports.Precision]:
 
 def _names(prepared: Prepared, totals: exports.Totals, most: int) -> dict[str, str]:
     """Names of the covered entities and pharmacies that the report lists, by id; of several names the first by
-    alphabet."""
+    alphabet.
+    """
     names: dict[str, str] = {}
     for dimension, (table, key) in _NAMED.items():
         rows = prepared.references.get(table)

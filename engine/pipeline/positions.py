@@ -140,7 +140,8 @@ def _write_form_lines(
 
 def _previous(run: Run) -> DataFrame | None:
     """The positions of the latest published run other than this one; None if there is no such run or it has no
-    positions."""
+    positions.
+    """
     before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     places = [join(folder, FOLDER) for folder in before[-1:]]
     written = [place for place in places if run.storage.exists(join(place, SUCCESS_MARKER))]

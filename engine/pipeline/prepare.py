@@ -32,7 +32,8 @@ _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value
 @dataclass(frozen=True)
 class _Table:
     """One prepared table. rows: conformed rows; quarantine, problem: None if no row is quarantined or the table has no
-    problem."""
+    problem.
+    """
 
     name: str
     rows: DataFrame

@@ -134,7 +134,8 @@ class DescribedSubject:
 
     def all_facts(self, ids: DataFrame, step: str) -> DataFrame:  # noqa: ARG002 (subjects that write results need it)
         """All facts of a few rows, selected by the source_row_id in `ids`; `step`: the calling step or job, which
-        becomes part of the names of intermediate results."""
+        becomes part of the names of intermediate results.
+        """
         return self.facts.join(F.broadcast(ids), on="source_row_id", how="left_semi")
 
 
@@ -148,17 +149,20 @@ class Described:
 @dataclass(frozen=True)
 class ScreenedSubject:
     """A described subject after the screen. hits: rows on which a rule fires, with the ids of these rules (see
-    `rules.flagged_rows`)."""
+    `rules.flagged_rows`).
+    """
 
     described: DescribedSubject
     hits: DataFrame
 
     @property
     def subject(self) -> Subject:
+        """What the rows are."""
         return self.described.subject
 
     @property
     def table(self) -> str:
+        """The prepared table that the rows come from."""
         return self.described.table
 
 
@@ -218,19 +222,24 @@ class ScoredSubject:
 
     @property
     def subject(self) -> Subject:
+        """What the rows are."""
         return self.screened.subject
 
     @property
     def table(self) -> str:
+        """The prepared table that the rows come from."""
         return self.screened.table
 
     @property
     def described(self) -> DescribedSubject:
+        """The facts of all rows, not only of those that the screen kept."""
         return self.screened.described
 
 
 @dataclass(frozen=True)
 class Scored:
+    """Result of the step score: each subject with the model that scored it."""
+
     subjects: tuple[ScoredSubject, ...]
 
 
@@ -243,10 +252,12 @@ class FlaggedSubject:
 
     @property
     def subject(self) -> Subject:
+        """What the rows are."""
         return self.scored.subject
 
     @property
     def table(self) -> str:
+        """The prepared table that the rows come from."""
         return self.scored.table
 
 
@@ -287,6 +298,7 @@ class QueueOrder:
 
     @property
     def in_words(self) -> str:
+        """Where p(valid) comes from, for the run's output."""
         if self.reranker is None:
             return f"p(valid), the likelihood of being right: standard value per evidence class; {self.why_settings}"
         reviewed = self.reranker.reviewed

@@ -70,7 +70,8 @@ def _trained(
     experiment: str | None,
 ) -> list[Trained]:
     """The subject's detectors, trained on the same rows. experiment: the name of the experiment that compares them;
-    None: they are not compared."""
+    None: they are not compared.
+    """
     settings, inputs = run.settings, model_inputs(run, one)
     data = training_data(run, tracker, linked, one, inputs, detectors)
     trained: list[Trained] = []

@@ -58,6 +58,7 @@ class Trained:
 
     @property
     def detector(self) -> str:
+        """The name of the detector that was trained."""
         return self.scores.model.detector
 
 

@@ -90,6 +90,7 @@ class Event:
 
     @property
     def order(self) -> tuple[date, int, int, str]:
+        """Sort key: by day, then effect, then how precisely the event names its claim, then id."""
         closeness = 2 if self.claim_id is None else 1 if self.claim_line is None else 0
         return (self.day, _PLACE_IN_DAY[self.effect], closeness, self.event_id)
 

@@ -115,6 +115,7 @@ class ValueReport:
 
     @property
     def coerced(self) -> tuple[BadValues, ...]:
+        """The values that became NULL and whose rows were kept."""
         return tuple(values for values in self.bad if not values.is_quarantined)
 
     @property

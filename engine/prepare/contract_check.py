@@ -24,13 +24,16 @@ class Opened(Protocol):
     """An opened table: its contract, its rows under contract names, and its location."""
 
     @property
-    def table(self) -> Table: ...
+    def table(self) -> Table:
+        """The table of the contract."""
 
     @property
-    def rows(self) -> DataFrame: ...
+    def rows(self) -> DataFrame:
+        """The rows as read, under the contract's column names."""
 
     @property
-    def location(self) -> str: ...
+    def location(self) -> str:
+        """Where the rows come from, for messages."""
 
 
 def check_contract(opened: Mapping[str, Opened]) -> None:

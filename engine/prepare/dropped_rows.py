@@ -31,6 +31,7 @@ class Tally:
 
     @property
     def rows_out(self) -> int:
+        """Rows that remain after all dropped ones."""
         return self.rows_in - sum(self.dropped.values())
 
     def with_reasons(self, dropped: Mapping[str, int], counted: Mapping[str, int] | None = None) -> Tally:

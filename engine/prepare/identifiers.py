@@ -1,6 +1,6 @@
-"""Identifiers as column expressions (contract part 3). Pure: column in, column out, NULL in, NULL out.
+r"""Identifiers as column expressions (contract part 3). Pure: column in, column out, NULL in, NULL out.
 
-Regular expressions end in `\\z`: `$` would match before a trailing newline and let a bad identifier pass. `[0-9]` is
+Regular expressions end in `\z`: `$` would match before a trailing newline and let a bad identifier pass. `[0-9]` is
 written out so that only ASCII digits count.
 """
 

@@ -44,6 +44,7 @@ def reference_key(table: Table) -> dict[str, Column]:
 
 
 def key_hash(table: Table) -> Column:
+    """A hash of the reference key, to group by; equality needs the key itself."""
     return F.xxhash64(*reference_key(table).values())
 
 

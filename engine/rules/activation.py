@@ -37,9 +37,11 @@ class ActiveRules:
     available: frozenset[str] = field(repr=False)
 
     def given(self, rule: Rule, settings: Settings) -> Given:
+        """The parameters that a rule receives in this run."""
         return Given(self.thresholds[rule.id], self.as_of, settings, self.available)
 
     def guard_is_off(self, rule_id: str, guard_name: str) -> bool:
+        """Whether the guard lacks input, so that it is unchecked on every row."""
         return _guard_key(rule_id, guard_name) in self.guards_off
 
     def only(self, *rule_ids: str) -> ActiveRules:
@@ -95,7 +97,8 @@ def switched_off(rule: Rule, settings: Settings) -> str | None:
 
 def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
     """The missing tables and columns of `needs`, in words; None if none is missing. For columns of a missing table,
-    only the table is named."""
+    only the table is named.
+    """
     missing: list[str] = []
     for need in needs:
         if is_available(need, available):

@@ -84,11 +84,13 @@ PARTIAL_VIAL = Guard("PARTIAL_VIAL", "a provider gave a part of a vial or kit an
 
 def snapshot(day: Column, *known_from: Column) -> Check:
     """A guard check that never fails. `known_from`: facts with the first snapshot day of each reference row that the
-    rule uses; NULL: the row has its own dates."""
+    rule uses; NULL: the row has its own dates.
+    """
     return SNAPSHOT.check(failed=F.lit(False), unchecked=any_of(day < since for since in known_from))
 
 
 def no_340b_purchase(f: Facts) -> Check:
+    """Check whether the entity did not buy the product at the 340B price; unchecked without its purchases."""
     return NO_340B_PURCHASE.check(failed=~f.entity_bought_at_340b, unchecked=f.entity_bought_at_340b.isNull())
 
 
@@ -103,16 +105,19 @@ def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
 
 
 def third_party_payment(f: Facts) -> Check:
+    """Check whether another insurer paid a part of the claim."""
     return THIRD_PARTY_PAYMENT.check(failed=f.amount_third_party != 0)
 
 
 def waste_line(f: Facts, given: Given) -> Check:
+    """Check whether a medical line bills discarded units."""
     return WASTE_LINE.check(failed=_is_waste(f.modifiers, given), only_where=f.claim_type == ClaimType.MEDICAL.value)
 
 
 def waste_next_to_given(f: Facts, given: Given) -> Check:
     """Check whether the line and all earlier lines of the dispense differ in kind: one side bills the discarded part,
-    the other the administered part."""
+    the other the administered part.
+    """
     # no lambda, because the embedded engine loses columns that a lambda in a rule refers to
     rows = F.size(F.split(f.duplicate_modifiers, ">")) - 1
     waste = F.size(F.split(f.duplicate_modifiers, rf"<\|([^>]*\|)?({_waste_words(given)})\|[^>]*>")) - 1
@@ -132,14 +137,17 @@ def _waste_words(given: Given) -> str:
 
 
 def partial_fill(f: Facts) -> Check:
+    """Check whether the pharmacy dispensed the prescription in parts."""
     return PARTIAL_FILL.check(failed=f.dispensing_status.isNotNull())
 
 
 def compound(f: Facts) -> Check:
+    """Check whether a pharmacy claim is for a compound, of which each ingredient is a claim."""
     return COMPOUND.check(failed=f.compound_code == "2", only_where=f.claim_type == ClaimType.RX.value)
 
 
 def partial_vial(f: Facts) -> Check:
+    """Check whether a provider may bill a part of a package: true of every medical line."""
     return PARTIAL_VIAL.check(failed=f.claim_type == ClaimType.MEDICAL.value)
 
 
@@ -149,6 +157,7 @@ def is_federal(f: Facts) -> Column:
 
 
 def is_medicaid(f: Facts) -> Column:
+    """Whether the program is Medicaid, fee-for-service or managed care; NULL if the program is."""
     return f.program.isin(*(program.value for program in MEDICAID))
 
 
@@ -159,6 +168,7 @@ def code_of_payer(f: Facts, code: str | Column) -> Column:
 
 
 def route_of_payer(f: Facts) -> Column:
+    """The state for a Medicaid claim, the PBM for all others."""
     return F.when(is_medicaid(f), F.lit(Route.STATE.value)).otherwise(F.lit(Route.PBM.value))
 
 
@@ -193,20 +203,23 @@ def quarter_after(start: Column) -> Column:
 
 
 def day(value: date) -> Column:
+    """A date as a literal column."""
     return F.lit(value)
 
 
 def claim_name(f: Facts) -> Column:
+    """The claim and its line as messages name them."""
     return sentence("claim {claim} line {line}", claim=f.claim_id, line=f.claim_line)
 
 
 def program_words(column: Column) -> Column:
+    """The program as messages name it."""
     return words_for(column, PROGRAM_WORDS)
 
 
 def _claimed(f: Facts, beginning: str, **values: Column) -> Column:
-    """ "<beginning> 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711 line 1,
-    period 2025Q3)".
+    """Such as "<beginning> 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim
+    4711 line 1, period 2025Q3)".
     """
     return sentence(
         beginning + " {units:number} units of NDC {ndc} for service on {served:date} ({program}, {claim}, "
@@ -224,7 +237,7 @@ def _claimed(f: Facts, beginning: str, **values: Column) -> Column:
 
 @phrase
 def state_invoiced(f: Facts) -> Column:
-    """ "State KY invoiced 30 units of NDC ...": see `_claimed`."""
+    """Such as "State KY invoiced 30 units of NDC ...": see `_claimed`."""
     return _claimed(f, "State {payer} invoiced")
 
 
@@ -247,7 +260,7 @@ def claim_of_payer(f: Facts) -> Column:
 
 @phrase
 def line_invoiced(f: Facts) -> Column:
-    """ "State AK invoiced 900 units of NDC 00002759701 for 2022Q1 (Medicaid managed care, invoice I-7)"."""
+    """Such as "State AK invoiced 900 units of NDC 00002759701 for 2022Q1 (Medicaid managed care, invoice I-7)"."""
     return sentence(
         "State {state} {verb} {units:number} units of NDC {ndc} for {period} ({program}{invoice})",
         state=f.state,
@@ -261,11 +274,12 @@ def line_invoiced(f: Facts) -> Column:
 
 
 def product_row(f: Facts) -> Column:
+    """The reference row of the NDC, with the dates that it is valid for."""
     return reference_row("products", f.ndc11, f.market_date, f.termination_date, f.product_snapshot_date)
 
 
 def product_file(f: Facts) -> Column:
-    """ " (product file of 2025-07-01)", or an empty text if it is not dated."""
+    """Such as " (product file of 2025-07-01)", or an empty text if it is not dated."""
     return if_known(" (product file of {snapshot:date})", snapshot=f.product_snapshot_date)
 
 

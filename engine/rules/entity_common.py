@@ -11,8 +11,8 @@ from engine.rules.text import if_known, sentence
 
 @phrase
 def entity_claimed(f: Facts) -> Column:
-    """ "340B entity DSH010001 reported 30 units of NDC 00002759701 for service on 2025-08-01 at pharmacy 1234567893 as
-    bought at the 340B price (row E1)".
+    """Such as "340B entity DSH010001 reported 30 units of NDC 00002759701 for service on 2025-08-01 at pharmacy
+    1234567893 as bought at the 340B price (row E1)".
     """
     return sentence(
         "340B entity {entity} reported {quantity:number} units of NDC {ndc} for service on {served:date} at pharmacy "
@@ -30,11 +30,12 @@ def entity_claimed(f: Facts) -> Column:
 
 
 def from_to(start: Column, end: Column) -> Column:
-    """ "from 2020-01-01 to 2024-07-01", with the known dates only."""
+    """Such as "from 2020-01-01 to 2024-07-01", with the known dates only."""
     return F.concat(if_known(" from {day:date}", day=start), if_known(" to {day:date}", day=end))
 
 
 def entity_row(f: Facts) -> Column:
+    """The reference row of the covered entity, with its dates in the 340B program."""
     return reference_row(
         "covered_entities",
         f.entity_id,

@@ -21,6 +21,7 @@ _ONE_STEP_DOWN = {Evidence.STRONG: Evidence.MEDIUM, Evidence.MEDIUM: Evidence.WE
 
 
 def strength(evidence: EvidenceClass) -> Column:
+    """The strength of a class as a number that grows with it; a column is passed on."""
     return F.lit(evidence.strength) if isinstance(evidence, Evidence) else evidence
 
 
@@ -48,7 +49,8 @@ def at_most(evidence: EvidenceClass, cap: Evidence, where: Column) -> EvidenceCl
 
 def one_step_down(evidence: EvidenceClass, where: Column) -> EvidenceClass:
     """STRONG to MEDIUM and MEDIUM to WEAK if the condition `where` holds; WEAK and CONTEXT stay. NULL counts as
-    false."""
+    false.
+    """
     if isinstance(evidence, Evidence):
         return either(where, _ONE_STEP_DOWN.get(evidence, evidence), evidence)
     lower = _array(_ONE_STEP_DOWN.get(one, one).strength for one in _WEAKEST_FIRST)

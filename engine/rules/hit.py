@@ -51,6 +51,7 @@ class Facts:
         self._phrases: dict[str, Column] = {}
 
     def __getattr__(self, name: str) -> Column:
+        """The column of a fact, noted as read; AttributeError for a name that is no fact of the subject."""
         if name.startswith("_") or name not in self._names:
             raise AttributeError(f"there is no fact {name}")
         self._read.add(name)
@@ -169,4 +170,5 @@ def key_of(*parts: Column) -> Column:
 
 
 def one_of(column: Column, values: Iterable[str]) -> Column:
+    """Whether the value is one of these; NULL stays NULL."""
     return column.isin(*values)

@@ -37,7 +37,8 @@ class Examples:
 
 def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequence[Examples]]) -> str:
     """Markdown: one section per rule and subject with condition, guards, thresholds, consequences, and `examples` of
-    when it fires and when it must not."""
+    when it fires and when it must not.
+    """
     lines = [
         "# Rules",
         "",

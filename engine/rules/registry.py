@@ -68,16 +68,20 @@ class Given:
     available: frozenset[str]
 
     def number(self, name: str) -> float:
+        """A threshold as a number; KeyError if the rule declares none of that name."""
         return float(self.thresholds[name])  # type: ignore[arg-type]
 
     def whole(self, name: str) -> int:
+        """A threshold as a whole number; fractions are cut off."""
         return int(self.thresholds[name])  # type: ignore[arg-type]
 
     def words(self, name: str) -> list[str]:
+        """A threshold as a list of texts; a single text is a list of one."""
         value = self.thresholds[name]
         return list(value) if isinstance(value, list) else [str(value)]
 
     def day(self, name: str) -> date:
+        """A threshold as a date, from a date or an ISO text."""
         value = self.thresholds[name]
         return value if isinstance(value, date) else date.fromisoformat(str(value))
 
@@ -165,14 +169,17 @@ class Rule:
 
     @property
     def key(self) -> tuple[str, Subject]:
+        """The registration: a rule is registered once for each of its subjects."""
         return self.id, self.subject
 
     @property
     def code(self) -> str | None:
+        """The first of the rule's dispute codes; None if it has none."""
         return self.codes[0] if self.codes else None
 
     @property
     def explanation(self) -> str:
+        """The docstring of the rule's function in one line."""
         return " ".join((self.function.__doc__ or "").split())
 
 
@@ -205,6 +212,7 @@ class Registry:
 
     @property
     def ids(self) -> tuple[str, ...]:
+        """Each rule id once, in order."""
         return tuple(sorted({rule.id for rule in self._rules.values()}))
 
     def thresholds(self, rule_id: str) -> dict[str, Threshold]:

@@ -14,8 +14,9 @@ from engine.errors import InternalError
 
 @cache
 def code_version() -> str:
-    """The package's version and a hash over its sources, so that the code of two runs can be compared.
+    """The package's version and a hash over the sources of `engine`, so that the code of two runs can be compared.
 
+    The jobs and the generator of claims do not count: what a run finds does not depend on them.
     Equal for a folder and for an archive of it, from which a cluster's driver imports. Raises InternalError if no
     source is found: the hash of nothing would be equal for all code.
     """

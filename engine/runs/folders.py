@@ -56,6 +56,7 @@ class RunFolders:
 
     @property
     def is_published(self) -> bool:
+        """Whether the run's folder is complete."""
         return self._is_complete(self.final)
 
     @property

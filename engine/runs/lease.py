@@ -45,6 +45,7 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> Owner:
+        """The present process with a new token."""
         return cls(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -60,6 +61,7 @@ class Owner:
         return self.process_space == _process_space() and not _is_running(self.pid, self.process_started)
 
     def __str__(self) -> str:
+        """Start, host and process, for messages."""
         return f"since {self.started_at} on host {self.host}, process {self.pid}"
 
 

@@ -62,4 +62,5 @@ class Ledger:
             raise LedgerError(f"{table}, step {step}: {measured:,} {what}, at most {limit:,} expected")
 
     def rows_out(self, table: str) -> int:
+        """Rows of a table after the last recorded step; KeyError before the first."""
         return int(self.tables[table][-1]["rows_out"])

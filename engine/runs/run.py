@@ -62,6 +62,7 @@ class Run:
 
     @property
     def run_id(self) -> str:
+        """The name of the run and of its folder."""
         return self.folders.run_id
 
     def in_parallel(self, tasks: Sequence[Callable[[], _Result]]) -> list[_Result]:

@@ -51,6 +51,7 @@ class WorkFolder:
         self._rows: dict[str, int] = {}
 
     def path(self, table: WorkTable) -> str:
+        """Where an intermediate result is, whether or not it was written yet."""
         return self._path(table.name)
 
     def _path(self, name: str) -> str:

@@ -36,6 +36,7 @@ class Abilities:
 
 
 def abilities(spark: SparkSession) -> Abilities:
+    """What the readers of this session's engine can do."""
     if is_embedded(spark):
         return Abilities(
             names_files=False,

@@ -36,6 +36,7 @@ class ExecutorWatch:
                 self.look(time.monotonic())
 
     def end(self) -> None:
+        """Stop the checks; a check that is under way ends first."""
         self._ended.set()
 
     def look(self, now: float) -> None:

@@ -26,6 +26,7 @@ class StoredFile:
 
 
 def name_of(uri: str) -> str:
+    """The last part of a location; a trailing slash is ignored."""
     return uri.rstrip("/").rpartition("/")[2]
 
 
@@ -33,60 +34,76 @@ class Files(ABC):
     """The operations on one kind of file system. All raise OSError; see `Storage` for their meaning."""
 
     @abstractmethod
-    def exists(self, uri: str) -> bool: ...
+    def exists(self, uri: str) -> bool:
+        """Whether a file or folder is at this location."""
 
     @abstractmethod
-    def is_folder(self, uri: str) -> bool: ...
+    def is_folder(self, uri: str) -> bool:
+        """Whether it is a folder; false if nothing exists at it."""
 
     @abstractmethod
-    def children(self, uri: str) -> list[str]: ...
+    def children(self, uri: str) -> list[str]:
+        """Names of the entries of a folder, sorted; empty if it does not exist."""
 
     @abstractmethod
-    def files(self, uri: str) -> list[StoredFile]: ...
+    def files(self, uri: str) -> list[StoredFile]:
+        """All files below a folder, sorted by name; the file itself for a file; empty if nothing exists at it."""
 
     @abstractmethod
-    def qualified(self, uri: str) -> str: ...
+    def qualified(self, uri: str) -> str:
+        """The location with its scheme, as Spark writes it."""
 
     @abstractmethod
-    def checksum(self, uri: str) -> str | None: ...
+    def checksum(self, uri: str) -> str | None:
+        """The checksum that the file system stores; None if it stores none."""
 
     @abstractmethod
     def chunks(self, uri: str) -> Generator[bytes, None, None]:
         """The content as stored, piece by piece; closing the iterator closes the file."""
 
     @abstractmethod
-    def last_bytes(self, uri: str, length: int) -> bytes: ...
+    def last_bytes(self, uri: str, length: int) -> bytes:
+        """The end of a file, `length` bytes, as stored."""
 
     @abstractmethod
-    def download(self, uri: str, target: Path) -> None: ...
+    def download(self, uri: str, target: Path) -> None:
+        """Copy a file to this machine; an existing `target` is replaced."""
 
     @abstractmethod
     def upload(self, source: Path, uri: str) -> None:
         """Move a local file; an existing file at `uri` is replaced."""
 
     @abstractmethod
-    def create_new(self, uri: str, content: bytes) -> bool: ...
+    def create_new(self, uri: str, content: bytes) -> bool:
+        """Create a file; False, without a change, if one exists."""
 
     @abstractmethod
-    def refresh(self, uri: str) -> None: ...
+    def refresh(self, uri: str) -> None:
+        """Set the time of modification to now."""
 
     @abstractmethod
-    def modified(self, uri: str) -> float: ...
+    def modified(self, uri: str) -> float:
+        """Time of the last modification, in seconds since 1970 by the file system's clock."""
 
     @abstractmethod
-    def real_location(self, uri: str) -> str: ...
+    def real_location(self, uri: str) -> str:
+        """The location without symbolic links and with one spelling, for comparison."""
 
     @abstractmethod
-    def make_folder(self, uri: str) -> None: ...
+    def make_folder(self, uri: str) -> None:
+        """Create the folder with its parents; an existing one is kept."""
 
     @abstractmethod
-    def delete(self, uri: str) -> None: ...
+    def delete(self, uri: str) -> None:
+        """Delete a file, or a folder with its content; a missing one is no error."""
 
     @abstractmethod
-    def rename(self, source: str, target: str) -> None: ...
+    def rename(self, source: str, target: str) -> None:
+        """Move a file or folder within one file system."""
 
     @abstractmethod
-    def copy(self, source: str, target: str) -> None: ...
+    def copy(self, source: str, target: str) -> None:
+        """Copy a file, or a folder with its content."""
 
 
 class LocalFiles(Files):

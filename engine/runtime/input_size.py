@@ -42,6 +42,7 @@ class InputSize:
     rows: float = 0
 
     def __add__(self, other: InputSize) -> InputSize:
+        """The size of two inputs together."""
         return InputSize(self.bytes + other.bytes, self.rows + other.rows)
 
 

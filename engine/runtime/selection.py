@@ -26,6 +26,8 @@ _GIB = 2**30
 
 
 class Engine(StrEnum):
+    """The engines, by their names in settings and options."""
+
     EMBEDDED = "embedded"
     SPARK = "spark"
 

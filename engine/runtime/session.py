@@ -65,6 +65,7 @@ class EngineFacts:
     reason: str
 
     def __str__(self) -> str:
+        """The line that a run prints first."""
         product = "Sail" if self.name == Engine.EMBEDDED else "Apache Spark"
         return f"engine     {self.name} ({product} {self.version}): {self.reason}"
 

@@ -25,7 +25,8 @@ class Shared(Protocol[_ValueOut]):
     """An object that functions on executors read as `value`."""
 
     @property
-    def value(self) -> _ValueOut: ...
+    def value(self) -> _ValueOut:
+        """The object, on the driver and on executors alike."""
 
 
 class _InPlan(Generic[Value]):

@@ -26,6 +26,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 def join(root: str, *names: str) -> str:
+    """A location below a folder; a trailing slash of the folder is ignored."""
     return "/".join([root.rstrip("/"), *names])
 
 
@@ -72,9 +73,11 @@ class Storage:
         return self._remote
 
     def exists(self, uri: str) -> bool:
+        """Whether a file or folder is at this location."""
         return self._files(uri).exists(uri)
 
     def is_folder(self, uri: str) -> bool:
+        """Whether it is a folder; false if nothing exists at it."""
         return self._files(uri).is_folder(uri)
 
     def children(self, uri: str) -> list[str]:
@@ -127,14 +130,17 @@ class Storage:
             yield copy
 
     def read_bytes(self, uri: str) -> bytes:
+        """The content of a file, as stored, all of it in memory."""
         with self.local_copy(uri) as path:
             return path.read_bytes()
 
     def write_bytes(self, uri: str, content: bytes) -> None:
+        """Write a file; an existing one is replaced when the content is complete."""
         with self.local_file(uri) as path:
             path.write_bytes(content)
 
     def write_text(self, uri: str, content: str) -> None:
+        """Write a file in UTF-8; an existing one is replaced when the content is complete."""
         self.write_bytes(uri, content.encode("utf-8"))
 
     @contextmanager
@@ -168,10 +174,12 @@ class Storage:
         return self._files(uri).real_location(uri)
 
     def make_folder(self, uri: str) -> None:
+        """Create the folder with its parents. Raises OutputError if the file system refuses."""
         with _output_errors(uri, "cannot create the folder"):
             self._files(uri).make_folder(uri)
 
     def delete(self, uri: str) -> None:
+        """Delete a file, or a folder with its content. Raises OutputError if the file system refuses."""
         with _output_errors(uri, "cannot delete"):
             self._files(uri).delete(uri)
 

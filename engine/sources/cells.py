@@ -43,6 +43,7 @@ class SheetColumn:
     unreadable_rows: list[int] = field(default_factory=list)
 
     def add(self, cells: Sequence[Any], rows: Sequence[int]) -> None:
+        """Add the cells of some rows; `rows` are their numbers in the sheet."""
         kinds = [_kind(cell) for cell in cells]
         for kind, count in Counter(kinds).items():
             if kind is not None:
@@ -95,7 +96,8 @@ def read_cells(
 
 
 def column_letters(number: int) -> str:
-    """
+    """The letters of a column by its number, from 1.
+
     >>> column_letters(1), column_letters(26), column_letters(27)
     ('A', 'Z', 'AA')
     """

@@ -30,6 +30,8 @@ class CheckedTable:
 
 @dataclass
 class CheckedConnection:
+    """What the check of one connection showed; `lines` for the console."""
+
     name: str
     server: str = ""
     lines: list[str] = field(default_factory=list)

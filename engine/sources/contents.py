@@ -41,6 +41,7 @@ def each_file(batches: Iterable[pa.RecordBatch], known: Iterable[str]) -> Iterat
 
 
 def opener_of(path: Path) -> Opener:
+    """A function without state that opens a local file, which executors can receive."""
     return partial(_open, str(path), None)
 
 

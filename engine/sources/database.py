@@ -41,6 +41,7 @@ class DatabaseTable:
         self.repeated = frozenset(repeated_names(self.names))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows with these columns. Raises InputError for a column whose type cannot be read."""
         del identifiers  # one table has one type for a column
         types = {column.name: column.spark_type for column in self.columns}
         unreadable = [column for column in self.columns if column.name in names and column.spark_type is None]

@@ -52,18 +52,22 @@ class DatabaseColumn:
 
     @property
     def has_zone(self) -> bool:
+        """Whether values carry an offset from UTC."""
         return self.type_name == _WITH_ZONE
 
     @property
     def is_requested_as_text(self) -> bool:
+        """Whether the server converts the values to text."""
         return self.type_name in _AS_TEXT
 
     @property
     def is_code_page_text(self) -> bool:
+        """Whether values are text in a code page, which the server converts to Unicode."""
         return self.type_name in _CODE_PAGE_TEXTS
 
     @property
     def can_partition(self) -> bool:
+        """Whether reads can be cut into ranges of this column."""
         return self.spark_type is not None and self.type_name not in _NO_KEYS
 
 

@@ -129,6 +129,7 @@ class DelimitedFiles:
         self.lacking = lacking((file.stored, file.names) for file in opened)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows of all files with these columns, as text; a file without a column has NULL."""
         headers: dict[tuple[str, ...], list[_File]] = {}
         for file in self._files.regular:
             headers.setdefault(file.header, []).append(file)

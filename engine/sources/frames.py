@@ -25,9 +25,9 @@ NESTED = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
 def plain(name: str) -> str:
-    """The plain form of a column name: without case, blanks, underscores, hyphens and dots. Equal forms are one column.
+    r"""The plain form of a column name: no case, blanks, underscores, hyphens and dots. Equal forms are one column.
 
-    >>> plain("\\ufeffDate of\\xa0Service "), plain("date_of_service"), plain("DATE-OF.SERVICE")
+    >>> plain("\ufeffDate of\xa0Service "), plain("date_of_service"), plain("DATE-OF.SERVICE")
     ('dateofservice', 'dateofservice', 'dateofservice')
     """
     return _NOT_COUNTED.sub("", name).lower()

@@ -53,8 +53,8 @@ def records(opener: Opener, name: str, wrong: Counter[str] | None = None) -> Ite
 def documents(opener: Opener, name: str) -> list[Record]:
     """The objects of a file that is one object or a list of them. Raises as `records`, without counting."""
     with opener() as stored:
-        content = decompressed(stored, name).read().removeprefix(_MARK)
-        value = _loaded(content.decode("utf-8"))
+        content = decompressed(stored, name)  # has a name, because the file is closed with it
+        value = _loaded(content.read().removeprefix(_MARK).decode("utf-8"))
         listed = value if isinstance(value, list) else [value]
         if not all(isinstance(item, dict) for item in listed):
             raise ValueError
@@ -70,6 +70,7 @@ def parse(text: str) -> Record:
 
 
 def kind_of(value: Any) -> str:
+    """The kind of a JSON value, in the words of messages."""
     if isinstance(value, _Number):
         return NUMBER
     kinds = ((str, TEXT), (bool, BOOLEAN), (dict, OBJECT), (list, ARRAY))
@@ -83,6 +84,7 @@ def common_kind(kinds: set[str]) -> str:
 
 
 def as_text(value: Any) -> str | None:
+    """A value as the column holds it: text as it is, others as JSON, null as NULL."""
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

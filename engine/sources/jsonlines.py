@@ -72,6 +72,7 @@ class JsonLines:
         self.repeated = frozenset(name for part in self._parts for name in repeated_names(part.names))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows of all files with these columns, as text; a record without a field has NULL."""
         frames = [self._frame(part, names, identifiers) for part in self._parts]
         return stacked(frames, names, identifiers, self._location.table.name, self._location.uri)
 

@@ -42,23 +42,30 @@ class OdbcSource(DataSource):
 
     @classmethod
     def name(cls) -> str:
+        """The name of the format, for `spark.read.format`."""
         return FORMAT
 
     def reader(self, schema: T.StructType) -> DataSourceReader:
+        """The reader of the query that the options describe."""
         return OdbcReader(TableRead.model_validate_json(self.options["read"]), schema)
 
 
 @dataclass
 class RangesPartition(InputPartition):
+    """The ranges of a table that one task reads, one after the other."""
+
     ranges: tuple[Condition, ...]
 
 
 class OdbcReader(DataSourceReader):
+    """Reads a table over ODBC, a connection per task."""
+
     def __init__(self, read: TableRead, schema: T.StructType):
         self._read = read
         self._schema = schema
 
     def partitions(self) -> Sequence[InputPartition]:
+        """Ranges that cover the table, dealt to as many tasks as may connect at once."""
         read = self._read
         with _driver_faults_reported(read), _Session(read) as session:
             boundaries: list[Any] = []
@@ -72,6 +79,7 @@ class OdbcReader(DataSourceReader):
         return [RangesPartition(tuple(ranges[first : first + per_task])) for first in range(0, len(ranges), per_task)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """The rows of a task's ranges. A range that fails is read again from its start, so no row comes twice."""
         assert isinstance(partition, RangesPartition)
         schema = to_arrow_schema(self._schema, timezone="UTC")
         with _driver_faults_reported(self._read), _Session(self._read) as session:

@@ -77,6 +77,7 @@ class ParquetFiles:
         self.lacking = lacking(zip(files, ((*names, *self._partitions) for names in in_files), strict=True))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows of all files with these columns. Raises InputError for columns that cannot be read."""
         table = self._location.table.name
         of_folders = {plain(name): name for name in self._partitions}
         partitions = {name: of_folders[plain(name)] for name in names if plain(name) in of_folders}

@@ -47,6 +47,7 @@ class StoredColumn:
 
     @property
     def is_readable(self) -> bool:
+        """Whether values can be read; a column without a type holds NULL only."""
         return self.read_as is not None or self.has_no_type or self.is_half_float
 
     @property
@@ -70,10 +71,12 @@ class StoredColumn:
 
     @property
     def is_number(self) -> bool:
+        """Whether the values are numbers."""
         return self.is_half_float or (isinstance(self.read_as, T.NumericType) and self.decode is None)
 
     @property
     def is_float(self) -> bool:
+        """Whether the values are binary floating-point numbers."""
         return self.is_half_float or isinstance(self.read_as, (T.FloatType, T.DoubleType))
 
 
@@ -92,6 +95,7 @@ class Footer:
         return column.decode is None and kind == _PLAIN.get(column.kind, _decimal(column.read_as))
 
     def column(self, name: str) -> StoredColumn:
+        """The column of this name; StopIteration if the file has none."""
         return next(column for column in self.columns if column.name == name)
 
     def holds_nothing_but_nulls(self, column: StoredColumn) -> bool:
@@ -119,6 +123,7 @@ class Footer:
         return bounds
 
     def codecs(self, columns: Iterable[StoredColumn]) -> set[str]:
+        """The codecs that the values of these columns are compressed with."""
         return {chunk.compression for column in columns for chunk in self._chunks(column)}
 
     def _chunks(self, column: StoredColumn) -> Iterator[Any]:

@@ -46,6 +46,7 @@ def files_at(storage: Storage, root: str | None, path: str) -> list[StoredFile]:
 
 
 def is_pattern(path: str) -> bool:
+    """Whether a path names files by a pattern (`*`, `?`, `[...]`, `{...}`)."""
     return _IS_PATTERN.search(path) is not None
 
 
@@ -55,6 +56,7 @@ def location_of(root: str | None, path: str) -> str:
 
 
 def is_absolute(path: str) -> bool:
+    """Whether a path is complete, so that it does not depend on the input's root."""
     return path.startswith(("/", "file:")) or "://" in path
 
 

@@ -47,6 +47,7 @@ class SparkFormat:
         self.repeated = frozenset(repeated_names(self.names))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows with these columns."""
         wanted = self._loaded.select(*(column_named(name) for name in names))
         return stacked([wanted], names, identifiers, self._location.table.name, self._location.uri)
 
@@ -80,6 +81,7 @@ class JsonDocument:
         self._rows = spark.read.schema(schema).options(**options).json(paths)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows with these columns."""
         del identifiers
         return self._rows.select(*(column_named(name) for name in names))
 

@@ -90,6 +90,7 @@ class Workbooks:
         self.lacking = lacking((table.file, table.cells.names) for table in self._tables)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The rows of all sheets with these columns. Raises InputError with every unreadable cell."""
         problems = [problem for table in self._tables for problem in self._problems(table, names, identifiers)]
         if problems:
             raise InputError(problems)
@@ -201,7 +202,8 @@ def _options_of(location: Location) -> _Options:
 
 
 def column_number(letters: str) -> int:
-    """
+    """The number of a column, from 1, by its letters.
+
     >>> column_number("A"), column_number("z"), column_number("AA")
     (1, 26, 27)
     """

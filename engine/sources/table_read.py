@@ -50,6 +50,7 @@ class TableRead(BaseModel):
     sees_one_state: bool = False
 
     def select(self, dialect: Dialect, columns: Sequence[str] | None = None) -> str:
+        """The query of all rows; no columns, for a count, select a constant."""
         chosen = self.columns if columns is None else columns
         # COUNT(*) of Spark needs no column
         return f"SELECT {', '.join(self._output(name, dialect) for name in chosen) or '1'} FROM {self.source}"
@@ -123,6 +124,7 @@ class TableRead(BaseModel):
 
     @property
     def ranges_wanted(self) -> int:
+        """Into how many ranges the table is cut: a multiple of the connections, within limits."""
         connections = self.settings.concurrent_connections
         by_rows = math.ceil(self.rows / self.settings.rows_per_range)
         if self.partition_method == "hash":
@@ -146,15 +148,19 @@ class TableRead(BaseModel):
 
 @dataclass(frozen=True)
 class Condition:
+    """A condition of SQL with its parameters; an empty one holds for all rows."""
+
     sql: str
     values: tuple[Any, ...]
 
     @property
     def where(self) -> str:
+        """The clause, or nothing for a condition that holds for all rows."""
         return f" WHERE {self.sql}" if self.sql else ""
 
 
 def all_of(conditions: Iterable[Condition]) -> Condition:
+    """A condition that holds if all of these hold; empty if none restricts."""
     parts = [part for part in conditions if part.sql]
     return Condition(
         " AND ".join(f"({part.sql})" for part in parts), tuple(value for part in parts for value in part.values)
@@ -162,6 +168,7 @@ def all_of(conditions: Iterable[Condition]) -> Condition:
 
 
 def any_of(conditions: Iterable[Condition]) -> Condition:
+    """A condition that holds if one of these holds."""
     parts = list(conditions)
     return Condition(
         " OR ".join(f"({part.sql})" for part in parts), tuple(value for part in parts for value in part.values)

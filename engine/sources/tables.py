@@ -72,6 +72,7 @@ class FoundTables:
     unread: tuple[UnreadFile, ...]
 
     def __str__(self) -> str:
+        """Number and names of the tables, for messages."""
         return f"{len(self.names)} table{'s' * (len(self.names) != 1)}: {', '.join(self.names)}"
 
 

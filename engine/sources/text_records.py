@@ -55,6 +55,7 @@ class DamagedTextError(Exception):
         self.fits = tuple(fits)
 
     def __str__(self) -> str:
+        """The damage, with its line if it is known."""
         return f"{self.damage}, line {self.line:,}" if self.line else self.damage
 
 
@@ -76,6 +77,7 @@ def decompressed(stream: BinaryIO, name: str) -> io.BufferedReader[Any]:
 
 
 def is_packed(sample: bytes) -> bool:
+    """Whether these first bytes are those of gzip or bzip2."""
     return sample.startswith((_GZIP, _BZIP2))
 
 

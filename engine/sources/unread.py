@@ -29,6 +29,7 @@ class UnreadFile:
 
     @property
     def as_json(self) -> dict[str, str | None]:
+        """The columns of a line as `summary.json` holds them."""
         return asdict(self)
 
 

@@ -49,10 +49,12 @@ class Sheet:
 
     @property
     def is_empty(self) -> bool:
+        """Whether the sheet has no cell with a value."""
         return self._sheet.start is None
 
     @property
     def first_column(self) -> int:
+        """Number of the first column with a value, from 1."""
         return 1 if self.is_empty else int(self._sheet.start[1]) + 1
 
     def rows(

@@ -22,6 +22,8 @@ SAME_ROWS = "auprc_less_that_of"
 
 
 class Kind(StrEnum):
+    """How a version became the champion."""
+
     FIRST = "FIRST"
     PROMOTED = "PROMOTED"
     ROLLED_BACK = "ROLLED_BACK"
@@ -46,16 +48,19 @@ class Promotion:
 
     @classmethod
     def from_json(cls, line: str) -> Promotion:
+        """An entry of the promotion log from its stored line."""
         values = json.loads(line)
         return cls(**{**values, "kind": Kind(values["kind"])})
 
 
 def promotions(client: Any, model_name: str) -> list[Promotion]:
+    """The promotion log of a model, the oldest first; empty for an unknown model."""
     tags = _tags(client, model_name)
     return [Promotion.from_json(tags[key]) for key in sorted(tags) if key.startswith(_ENTRY)]
 
 
 def champion_version(client: Any, model_name: str, alias: str) -> str | None:
+    """The version that the alias names; None without a model or alias."""
     model = existing(lambda: client.get_registered_model(model_name))
     version = None if model is None else model.aliases.get(alias)
     return None if version is None else str(version)
@@ -87,6 +92,7 @@ def _tags(client: Any, model_name: str) -> Mapping[str, str]:
 
 
 def now() -> str:
+    """The present time in UTC, in the form of the promotion log."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 

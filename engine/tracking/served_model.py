@@ -22,6 +22,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     """Maps inputs to scores. Inputs of anomaly models are surprises or robust z-scores; NULL counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:
+        """Load the scorer from the model's files, without the engine."""
         folder = Path(context.artifacts["detector"])
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         self.inputs, self.output = description["inputs"], description.get("output", "anomaly_score")

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ SECONDS = 120
 _MASTER, _WORKER = "org.apache.spark.deploy.master.Master", "org.apache.spark.deploy.worker.Worker"
 
 
-def pytest_ignore_collect(collection_path, config):  # noqa: ARG001
+def pytest_ignore_collect(collection_path: Any, config: pytest.Config) -> Any:  # noqa: ARG001
     """Only on request (`tests/run cluster`): a cluster takes memory and minutes."""
     is_asked = any("cluster" in Path(word.partition("::")[0]).parts for word in config.args)
     return None if is_asked else True
@@ -34,8 +35,8 @@ class Cluster:
     folder: Path
     master: str = ""
     ui: int = 0
-    workers: list[subprocess.Popen] = field(default_factory=list)
-    processes: list[subprocess.Popen] = field(default_factory=list)
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_master(self) -> None:
         port, self.ui = free_port(), free_port()
@@ -51,7 +52,7 @@ class Cluster:
     def kill_worker(self) -> None:
         os.killpg(self.workers.pop().pid, signal.SIGKILL)
 
-    def state(self) -> dict | None:
+    def state(self) -> dict[str, Any] | None:
         """What the master reports; None while it does not answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ui}/json/", timeout=5) as answer:
@@ -69,7 +70,7 @@ class Cluster:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _start(self, program: str, *words: object) -> subprocess.Popen:
+    def _start(self, program: str, *words: object) -> subprocess.Popen[bytes]:
         log = self.folder / f"{program.rpartition('.')[2]}-{len(self.processes)}.log"
         with log.open("wb") as output:
             command = [str(Path(sys.prefix) / "bin" / "spark-class"), program, *map(str, words)]
@@ -105,7 +106,7 @@ def wait_for(what: str, is_there: Callable[[], bool], seconds: float = SECONDS) 
 
 
 @pytest.fixture
-def lone_master(tmp_path) -> Iterator[Cluster]:
+def lone_master(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster without workers."""
     cluster = Cluster(tmp_path)
     try:
@@ -116,7 +117,7 @@ def lone_master(tmp_path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def cluster(lone_master) -> Cluster:
+def cluster(lone_master: Any) -> Cluster:
     for _ in range(2):
         lone_master.start_worker()
     wait_for("two workers", lone_master.is_ready)
@@ -124,11 +125,11 @@ def cluster(lone_master) -> Cluster:
 
 
 @pytest.fixture
-def submit(tmp_path):
+def submit(tmp_path: Path) -> Iterator[Any]:
     """Starts spark-submit.sh from a folder that is not the checkout; a master of None is Spark's local mode."""
     started = []
 
-    def start(master: str | None, *words: object) -> subprocess.Popen:
+    def start(master: str | None, *words: object) -> subprocess.Popen[str]:
         options = ["--conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 --driver-memory 1500m"]
         options += [f"--master {master} --executor-memory 1g --conf spark.driver.host=127.0.0.1"] if master else []
         environment = {**spark_environment(), "ENGINE_LOGS": str(tmp_path / "logs")}
@@ -147,6 +148,6 @@ def submit(tmp_path):
 
     yield start
     for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with process:  # which closes its pipes and waits
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

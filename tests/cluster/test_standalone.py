@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,37 +19,37 @@ DISPENSES = 300
 MINUTES = 15 * 60
 
 
-def ended(process, status: int = 0) -> str:
+def ended(process: Any, status: int = 0) -> str:
     out, err = process.communicate(timeout=MINUTES)
     assert process.returncode == status, out + err
     return out + err
 
 
-def words(folder, output: str, run_id: str = "r") -> list[str]:
+def words(folder: Any, output: str, run_id: str = "r") -> list[str]:
     places = ["--input", folder / "claims", "--output", folder / output, "--run-id", run_id, "--as-of", AS_OF]
     return ["detect", *map(str, places)]
 
 
 @pytest.fixture
-def claims(submit, tmp_path):
+def claims(submit: Any, tmp_path: Path) -> Any:
     ended(submit(None, "synthesize", "--claims", DISPENSES, "--seed", 5, "--output", tmp_path / "claims"))
     return tmp_path / "claims"
 
 
-def findings(folder) -> pd.DataFrame:
+def findings(folder: Any) -> pd.DataFrame:
     """Every column but those that name the run, as text, in one order."""
     found = pd.read_parquet(folder / "findings").drop(columns=["run_id", "first_seen_run"])
     return found.sort_values("finding_id").reset_index(drop=True).astype(str)
 
 
-def is_written(folder, result: str):
+def is_written(folder: Any, result: str) -> Any:
     return (folder / ".r.work" / result / "_SUCCESS").exists()
 
 
 @pytest.mark.usefixtures("claims")
 def test_a_cluster_finds_what_local_mode_finds_and_loses_a_worker_and_its_driver_without_harm(
-    cluster, submit, tmp_path
-):
+    cluster: Any, submit: Any, tmp_path: Path
+) -> None:
     ended(submit(None, *words(tmp_path, "local")))
     expected = findings(tmp_path / "local" / "r")
     assert len(expected) > 10
@@ -67,7 +69,7 @@ def test_a_cluster_finds_what_local_mode_finds_and_loses_a_worker_and_its_driver
     assert summary["code_version"] == code_version()
 
 
-def test_a_run_without_executors_says_so_and_ends(lone_master, submit, tmp_path):
+def test_a_run_without_executors_says_so_and_ends(lone_master: Any, submit: Any, tmp_path: Path) -> None:
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "invoices.csv").write_text("program,state,ndc,period\nMDRP_FFS,AK,00002143380,2025Q3\n")
     run = submit(lone_master.master, *words(tmp_path, "alone"), "--set", "spark.executor_wait_seconds=20")

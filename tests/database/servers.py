@@ -249,7 +249,7 @@ class CuttingProxy:
     A process of its own: drivers wait for bytes without letting other threads of this one go on.
     """
 
-    def __init__(self, host: str, port: int, after: int, cuts: int):
+    def __init__(self, host: str, port: int, after: int, cuts: int) -> None:
         self._log = Path(tempfile.mkdtemp(prefix="engine-proxy-")) / "cuts"
         self._log.touch()
         self.port = free_port()
@@ -265,8 +265,8 @@ class CuttingProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # which closes its pipe and waits
+            self._process.kill()
         shutil.rmtree(self._log.parent)
 
     @property

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine import exports
 from engine.database import connect, fault_of
@@ -24,12 +27,12 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
 
 
 @pytest.fixture(scope="module")
-def tables():
+def tables() -> Any:
     return {}
 
 
 @pytest.fixture
-def some_table(server, tables):
+def some_table(server: Any, tables: Any) -> Any:
     """Made once per server: no test here changes it."""
     if server.kind not in tables:
         tables[server.kind] = server.make("cut_rows", SOME_ROWS_COLUMNS, ROWS)
@@ -43,13 +46,15 @@ def told(error: BaseException) -> str:
     return str(translated)
 
 
-def through(server, proxy, **changes):
+def through(server: Any, proxy: Any, **changes: Any) -> Any:
     return server.with_(server="127.0.0.1", port=proxy.port, rows_per_range=4_000, rows_per_fetch=500, **changes)
 
 
 @pytest.mark.both_engines
 @pytest.mark.parametrize("connections", [1, 2])
-def test_a_cut_connection_loses_and_doubles_nothing(spark, server, some_table, connections):
+def test_a_cut_connection_loses_and_doubles_nothing(
+    spark: SparkSession, server: Any, some_table: Any, connections: int
+) -> None:
     # several ranges fit before the cut, and the cut falls into the middle of one
     with CuttingProxy(server.settings.server, server.settings.port, after=600_000, cuts=2) as proxy:
         settings = through(server, proxy, concurrent_connections=connections)
@@ -59,7 +64,9 @@ def test_a_cut_connection_loses_and_doubles_nothing(spark, server, some_table, c
 
 
 @pytest.mark.both_engines
-def test_a_connection_that_is_cut_again_and_again_is_one_error(spark, server, some_table):
+def test_a_connection_that_is_cut_again_and_again_is_one_error(
+    spark: SparkSession, server: Any, some_table: Any
+) -> None:
     with CuttingProxy(server.settings.server, server.settings.port, after=300_000, cuts=1_000) as proxy:
         settings = through(server, proxy, attempts=3)
         table = opened(spark, server, some_table, settings=settings)
@@ -73,7 +80,7 @@ def test_a_connection_that_is_cut_again_and_again_is_one_error(spark, server, so
 
 
 @pytest.mark.both_engines
-def test_a_server_that_is_killed_and_comes_back_while_a_table_is_read(spark, postgresql):
+def test_a_server_that_is_killed_and_comes_back_while_a_table_is_read(spark: SparkSession, postgresql: Any) -> None:
     server, cluster = postgresql
     name = server.make("killed_rows", SOME_ROWS_COLUMNS, ROWS)
     settings = server.with_(rows_per_range=2_000, rows_per_fetch=100, attempts=12, concurrent_connections=1)
@@ -108,7 +115,9 @@ def test_a_server_that_is_killed_and_comes_back_while_a_table_is_read(spark, pos
     ],
 )
 @pytest.mark.both_engines
-def test_a_table_that_is_altered_between_opening_and_reading(spark, server, alteration, expected):
+def test_a_table_that_is_altered_between_opening_and_reading(
+    spark: SparkSession, server: Any, alteration: str, expected: str
+) -> None:
     name = server.make("altered", {"a": "int", "b": "nvarchar(5)"}, [(1, "x")])
     table = opened(spark, server, name)
     rows = table.rows(table.names, ())
@@ -120,7 +129,7 @@ def test_a_table_that_is_altered_between_opening_and_reading(spark, server, alte
 
 
 @pytest.mark.both_engines
-def test_a_column_of_a_type_that_changed_for_a_value_that_fits_nowhere(spark, server):
+def test_a_column_of_a_type_that_changed_for_a_value_that_fits_nowhere(spark: SparkSession, server: Any) -> None:
     """A view may promise less than what it gives; the value itself is never quoted."""
     if server.kind != "postgresql":
         pytest.skip("SQL Server's columns hold nothing but their type")
@@ -134,7 +143,7 @@ def test_a_column_of_a_type_that_changed_for_a_value_that_fits_nowhere(spark, se
 
 
 @pytest.fixture
-def reader(server):
+def reader(server: Any) -> Iterator[Any]:
     """Somebody who may connect and see the schema, and read no table."""
     password = "Only-4-Tests-x9"
     if server.kind == "postgresql":
@@ -152,7 +161,9 @@ def reader(server):
             connection.commit()
 
 
-def test_a_reader_without_rights_is_told_which_one_is_missing(spark, server, some_table, reader, tmp_path):
+def test_a_reader_without_rights_is_told_which_one_is_missing(
+    spark: SparkSession, server: Any, some_table: Any, reader: Any, tmp_path: Path
+) -> None:
     user, password = reader
     (tmp_path / "password").write_text(password)
     settings = server.with_(user=user, password=Secret(file=str(tmp_path / "password")))
@@ -164,7 +175,7 @@ def test_a_reader_without_rights_is_told_which_one_is_missing(spark, server, som
     assert password not in text
 
 
-def test_who_may_read_and_not_write_is_told_before_a_run(server, reader, tmp_path):
+def test_who_may_read_and_not_write_is_told_before_a_run(server: Any, reader: Any, tmp_path: Path) -> None:
     user, password = reader
     (tmp_path / "password").write_text(password)
     settings = server.with_(user=user, password=Secret(file=str(tmp_path / "password")))
@@ -179,7 +190,7 @@ def test_who_may_read_and_not_write_is_told_before_a_run(server, reader, tmp_pat
     assert "GRANT SELECT, INSERT and DELETE" in str(failed.value)
 
 
-def test_a_wrong_password_is_not_tried_again(spark, server, some_table, tmp_path):
+def test_a_wrong_password_is_not_tried_again(spark: SparkSession, server: Any, some_table: Any, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("not the password")
     with CuttingProxy(server.settings.server, server.settings.port, after=1 << 40, cuts=0) as proxy:
         settings = through(server, proxy, password=Secret(file=str(tmp_path / "password")), first_wait=30.0)
@@ -191,13 +202,13 @@ def test_a_wrong_password_is_not_tried_again(spark, server, some_table, tmp_path
     assert "not the password" not in str(failed.value)
 
 
-def test_a_server_that_is_not_there_is_one_error(spark, server, some_table):
+def test_a_server_that_is_not_there_is_one_error(spark: SparkSession, server: Any, some_table: Any) -> None:
     settings = server.with_(server="127.0.0.1", port=1, attempts=2, connect_timeout=2)
     with pytest.raises(InputError, match=r"databases\.claims\.server"):
         opened(spark, server, some_table, settings=settings)
 
 
-def test_a_table_that_is_not_there_and_a_driver_that_is_not(spark, server):
+def test_a_table_that_is_not_there_and_a_driver_that_is_not(spark: SparkSession, server: Any) -> None:
     with pytest.raises(InputError, match="fix the table's name"):
         opened(spark, server, server.table("nowhere"))
     with pytest.raises(InputError, match="install the ODBC driver"):
@@ -211,13 +222,13 @@ def test_a_table_that_is_not_there_and_a_driver_that_is_not(spark, server):
         ({"file": "/no/such/file"}, "/no/such/file"),
     ],
 )
-def test_a_secret_that_is_not_there(server, secret, found):
+def test_a_secret_that_is_not_there(server: Any, secret: dict[str, str], found: str) -> None:
     with pytest.raises(ConfigurationError) as failed:
         connect(NAME, server.with_(password=Secret(**secret)), reads_only=True)
     assert found in str(failed.value)
 
 
-def test_an_untrusted_certificate_is_refused_unless_the_settings_trust_it(sql_server):
+def test_an_untrusted_certificate_is_refused_unless_the_settings_trust_it(sql_server: Any) -> None:
     if not sql_server.settings.trust_server_certificate:
         pytest.skip("the server's certificate is trusted here")
     with pytest.raises(Exception) as failed:  # noqa: PT011
@@ -227,7 +238,7 @@ def test_an_untrusted_certificate_is_refused_unless_the_settings_trust_it(sql_se
 
 
 @pytest.mark.real_sqlserver
-def test_error_numbers_of_sql_server(sql_server):
+def test_error_numbers_of_sql_server(sql_server: Any) -> None:
     for statement, kind in (
         ("SELECT * FROM dbo.no_such_table_here", "no such table"),
         ("SELECT no_such_column FROM sys.databases", "no such column"),
@@ -239,14 +250,14 @@ def test_error_numbers_of_sql_server(sql_server):
 
 
 @pytest.mark.real_sqlserver
-def test_snapshot_isolation_is_told_as_the_database_has_it(spark, sql_server):
+def test_snapshot_isolation_is_told_as_the_database_has_it(spark: SparkSession, sql_server: Any) -> None:
     table = opened(spark, sql_server, sql_server.make("snapshots", {"a": "int"}, [(1,)]))
     state = sql_server.query("SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()")[0][0]
     assert table.sees_one_state == (state == 1)
     assert bool(table.notes) == (state != 1)
 
 
-def test_a_silent_server_is_told_once_for_all_its_tables(spark, server):
+def test_a_silent_server_is_told_once_for_all_its_tables(spark: SparkSession, server: Any) -> None:
     away = server.with_(server="127.0.0.1", port=1, attempts=1, connect_timeout=2)
     tables = {name: {"connection": NAME, "table": f"dbo.{name}"} for name in ("rebate_claims", "invoices", "prices")}
     settings = Settings.model_validate(

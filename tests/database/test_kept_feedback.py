@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,20 +41,20 @@ OUTCOME = {
 
 
 @pytest.fixture
-def kept(server):
+def kept(server: Any) -> Iterator[Any]:
     exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, print, adapted=server.adapted)
     server.run(*(f"DELETE FROM {server.table(table)}" for table in ("decisions", "outcomes")))
     yield KeptFeedback(Storage(), _settings(server))
     server.run(*(f"DELETE FROM {server.table(table)}" for table in ("decisions", "outcomes")))
 
 
-def _settings(server, root: Path | None = None) -> Settings:
+def _settings(server: Any, root: Path | None = None) -> Settings:
     given = FeedbackSettings(connection=NAME, database_schema=server.schema)
     settings = Settings(databases={NAME: server.settings}, feedback=given)
     return settings.model_copy(update={"input": settings.input.model_copy(update={"root": root and str(root)})})
 
 
-def test_rows_come_back_as_they_were(kept):
+def test_rows_come_back_as_they_were(kept: Any) -> None:
     kept.add({"decisions": [DECISION], "outcomes": [OUTCOME]})
     later = DECISION | {"decided_at": datetime(2026, 6, 2, tzinfo=UTC), "decision": "PAY", "units": None}
     kept.add({"decisions": [later], "outcomes": []})
@@ -60,14 +62,14 @@ def test_rows_come_back_as_they_were(kept):
     assert kept.rows("outcomes") == [OUTCOME]
 
 
-def test_all_or_nothing(kept):
+def test_all_or_nothing(kept: Any) -> None:
     too_long = OUTCOME | {"answer": "NO_SUCH_ANSWER_AT_ALL_IN_THIS_COLUMN"}
     with pytest.raises(OutputError):
         kept.add({"decisions": [DECISION], "outcomes": [too_long]})
     assert kept.rows("decisions") == []
 
 
-def test_a_run_finds_them_where_they_are_kept(kept, server, tmp_path):
+def test_a_run_finds_them_where_they_are_kept(kept: Any, server: Any, tmp_path: Path) -> None:
     kept.add({"decisions": [DECISION], "outcomes": []})
     (tmp_path / "rebate_claims.csv").write_text("source_row_id\n1\n", encoding="utf-8")
     located, problems = locate_tables(Storage(), _settings(server, tmp_path))

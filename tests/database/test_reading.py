@@ -6,8 +6,10 @@ from collections import Counter
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -16,7 +18,7 @@ from engine.contracts.tables import TABLES
 from engine.errors import InputError
 from engine.settings import Settings
 from engine.sources import check_connections
-from engine.sources.odbc import OdbcReader
+from engine.sources.odbc import OdbcReader, RangesPartition
 from engine.sources.table_read import TableRead
 from tests.database.servers import NAME, SOME_ROWS_COLUMNS, some_rows
 from tests.database.tables import opened, read
@@ -25,16 +27,16 @@ ROWS = some_rows(3_000)
 
 
 @pytest.fixture
-def some_table(server):
+def some_table(server: Any) -> Any:
     return server.make("some_rows", SOME_ROWS_COLUMNS, ROWS)
 
 
-def rows_by_task(rows):
+def rows_by_task(rows: Any) -> Any:
     return list(Counter(row[0] for row in rows.select(F.spark_partition_id()).collect()).values())
 
 
 @pytest.mark.both_engines
-def test_values_are_read_as_they_are(spark, server, some_table):
+def test_values_are_read_as_they_are(spark: SparkSession, server: Any, some_table: Any) -> None:
     table = opened(spark, server, some_table)
     rows = table.rows(table.names, ())
     assert [field.dataType for field in rows.schema] == [
@@ -52,8 +54,8 @@ def test_values_are_read_as_they_are(spark, server, some_table):
 @pytest.mark.both_engines
 @pytest.mark.parametrize(("connections", "per_range"), [(1, 700), (3, 500_000), (3, 100)])
 def test_every_row_is_read_once_however_the_table_is_cut(
-    spark, server, some_table, key, method, connections, per_range
-):
+    spark: SparkSession, server: Any, some_table: Any, key: str, method: str | None, connections: int, per_range: int
+) -> None:
     settings = server.with_(concurrent_connections=connections, rows_per_range=per_range, rows_per_fetch=64)
     table = opened(spark, server, some_table, settings=settings, partition_by=key, partition_method=method)
     rows = table.rows(table.names, ())
@@ -61,7 +63,7 @@ def test_every_row_is_read_once_however_the_table_is_cut(
     assert len(rows_by_task(rows)) <= connections
 
 
-def test_an_uneven_key_is_cut_into_even_parts(spark, server):
+def test_an_uneven_key_is_cut_into_even_parts(spark: SparkSession, server: Any) -> None:
     keys = [(7,)] * 200 + [(1_000_000 + place,) for place in range(800)]
     name = server.make("uneven", {"id": "bigint"}, keys)
     table = opened(spark, server, name, settings=server.with_(concurrent_connections=4), partition_by="id")
@@ -70,14 +72,14 @@ def test_an_uneven_key_is_cut_into_even_parts(spark, server):
     assert max(sizes) <= 260, sizes
 
 
-def test_an_empty_table_has_its_columns(spark, server):
+def test_an_empty_table_has_its_columns(spark: SparkSession, server: Any) -> None:
     name = server.make("nothing", SOME_ROWS_COLUMNS)
     table = opened(spark, server, name, partition_by="id")
     assert read(table) == []
     assert table.counts.read == 0
 
 
-def test_only_columns_that_are_wanted_are_asked_for(spark, server, some_table):
+def test_only_columns_that_are_wanted_are_asked_for(spark: SparkSession, server: Any, some_table: Any) -> None:
     table = opened(spark, server, some_table)
     rows = table.rows(("day", "id"), ())
     assert rows.columns == ["day", "id"]
@@ -85,7 +87,7 @@ def test_only_columns_that_are_wanted_are_asked_for(spark, server, some_table):
     assert table.rows((), ()).count() == len(ROWS)
 
 
-def test_queries_views_and_names_with_spaces(spark, server):
+def test_queries_views_and_names_with_spaces(spark: SparkSession, server: Any) -> None:
     server.run(f'CREATE TABLE {server.schema}."odd ""names" ("Größe Nr." int, x nvarchar(5))')
     try:
         server.run(f"INSERT INTO {server.schema}.\"odd \"\"names\" VALUES (5, 'a'), (6, 'b')")
@@ -108,7 +110,7 @@ SQL_TYPES = {
 }
 
 
-def test_every_table_of_the_contract_is_found_by_its_name(server):
+def test_every_table_of_the_contract_is_found_by_its_name(server: Any) -> None:
     made = []
     for table in TABLES.values():
         columns = ", ".join(f'"{one.name}" {SQL_TYPES.get(one.kind, "nvarchar(40)")}' for one in table.columns)
@@ -133,13 +135,13 @@ def test_every_table_of_the_contract_is_found_by_its_name(server):
     assert "cannot be read" not in {read_as for found in checked.tables for *_, read_as in found.columns}
 
 
-def received_table(server):
+def received_table(server: Any) -> Any:
     times = [None, datetime(2026, 9, 30, 23, 59, 59, 999_999), datetime(2026, 10, 1), datetime(2026, 7, 1)]
     rows = [(place, times[place % 4], datetime(2027, 1, 1) if place == 0 else None) for place in range(40)]
     return server.make("received", {"n": "int", "came": "datetime2(6)", "transaction_at": "datetime2(6)"}, rows)
 
 
-def test_rows_after_the_as_of_day_are_not_even_asked_for(spark, server):
+def test_rows_after_the_as_of_day_are_not_even_asked_for(spark: SparkSession, server: Any) -> None:
     table = opened(spark, server, received_table(server), columns={"received_at": "came"}, as_of=date(2026, 9, 30))
     found = {row.n for row in read(table)}
     # no time: the transaction's own counts; none at all: it counts as received
@@ -148,7 +150,7 @@ def test_rows_after_the_as_of_day_are_not_even_asked_for(spark, server):
     assert table.counts.read == len(found)
 
 
-def test_rows_before_the_high_water_mark_are_left_out_and_counted(spark, server):
+def test_rows_before_the_high_water_mark_are_left_out_and_counted(spark: SparkSession, server: Any) -> None:
     table = opened(
         spark,
         server,
@@ -161,7 +163,9 @@ def test_rows_before_the_high_water_mark_are_left_out_and_counted(spark, server)
     assert table.counts.left_out == {"AFTER_AS_OF": 11, "BEFORE_HIGH_WATER_MARK": 10}
 
 
-def test_a_mark_without_a_time_to_hold_it_against_is_a_mistake(spark, server, some_table):
+def test_a_mark_without_a_time_to_hold_it_against_is_a_mistake(
+    spark: SparkSession, server: Any, some_table: Any
+) -> None:
     with pytest.raises(InputError) as told:
         opened(spark, server, some_table, received_after=datetime(2026, 7, 1), partition_by="nope")
     assert "received_after" in str(told.value)
@@ -169,7 +173,7 @@ def test_a_mark_without_a_time_to_hold_it_against_is_a_mistake(spark, server, so
 
 
 @pytest.mark.both_engines
-def test_rows_that_come_while_a_table_is_read_are_noticed(spark, server):
+def test_rows_that_come_while_a_table_is_read_are_noticed(spark: SparkSession, server: Any) -> None:
     name = server.make("growing", {"id": "int"}, [(place,) for place in range(10)])
     table = opened(spark, server, name)
     before = table.fingerprint
@@ -179,7 +183,7 @@ def test_rows_that_come_while_a_table_is_read_are_noticed(spark, server):
 
 
 @pytest.mark.both_engines
-def test_one_connection_sees_one_state_over_all_its_ranges(spark, server):
+def test_one_connection_sees_one_state_over_all_its_ranges(spark: SparkSession, server: Any) -> None:
     """Rows that come between two ranges of a task are not seen by it."""
     name = server.make("states", {"id": "int"}, [(place,) for place in range(100)])
     settings = server.with_(concurrent_connections=1, rows_per_range=25)
@@ -189,6 +193,7 @@ def test_one_connection_sees_one_state_over_all_its_ranges(spark, server):
         table._read.model_copy(update={"columns": ("id",)}), T.StructType([T.StructField("id", T.LongType())])
     )
     (partition,) = reader.partitions()
+    assert isinstance(partition, RangesPartition)
     assert len(partition.ranges) == 4
     batches = reader.read(partition)
     seen = next(batches).column(0).to_pylist()
@@ -200,7 +205,9 @@ def test_one_connection_sees_one_state_over_all_its_ranges(spark, server):
     assert sorted(seen) == list(range(100))
 
 
-def test_a_type_that_no_contract_column_has_is_refused_only_where_it_is_wanted(spark, server):
+def test_a_type_that_no_contract_column_has_is_refused_only_where_it_is_wanted(
+    spark: SparkSession, server: Any
+) -> None:
     kind = "bytea" if server.kind == "postgresql" else "varbinary(10)"
     name = server.make("bytes_there", {"id": "int", "picture": kind})
     table = opened(spark, server, name)
@@ -210,7 +217,7 @@ def test_a_type_that_no_contract_column_has_is_refused_only_where_it_is_wanted(s
 
 
 @pytest.mark.both_engines
-def test_what_travels_to_executors_holds_no_secret(server):
+def test_what_travels_to_executors_holds_no_secret(server: Any) -> None:
     read = TableRead(table="t", connection="c", settings=server.settings, source="t", columns=())
     assert "pw-" not in read.model_dump_json()
 
@@ -231,7 +238,7 @@ SQL_SERVER_TYPES = {
 
 
 @pytest.mark.parametrize("reader", ["pyodbc", "mssql-python"])
-def test_types_that_only_sql_server_has(spark, sql_server, reader):
+def test_types_that_only_sql_server_has(spark: SparkSession, sql_server: Any, reader: str) -> None:
     if reader == "mssql-python":
         pytest.importorskip("mssql_python", reason="mssql-python is not installed")
     name = sql_server.make("types", {column: kind for column, (kind, _, _) in SQL_SERVER_TYPES.items()})
@@ -251,7 +258,7 @@ def test_types_that_only_sql_server_has(spark, sql_server, reader):
 
 
 @pytest.mark.parametrize("per_range", [100, 500_000])
-def test_both_readers_give_the_same(spark, sql_server, per_range):
+def test_both_readers_give_the_same(spark: SparkSession, sql_server: Any, per_range: int) -> None:
     pytest.importorskip("mssql_python", reason="mssql-python is not installed")
     name = sql_server.make("some_rows", SOME_ROWS_COLUMNS, ROWS)
     settings = sql_server.with_(reader="mssql-python", rows_per_range=per_range, concurrent_connections=2)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -90,7 +92,7 @@ NO_KEYS = ("text", "ntext")
 CASES = [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in READABLE.items() for kind in kinds]
 
 
-def make(server, kind: str, name: str = "typed", column: str = "v", rows: tuple[str, ...] = ("NULL",)) -> str:
+def make(server: Any, kind: str, name: str = "typed", column: str = "v", rows: tuple[str, ...] = ("NULL",)) -> str:
     """A table with an id and a column of a type; a row per literal. Skips types that the server does not have."""
     table = server.table(name)
     try:
@@ -109,7 +111,7 @@ def make(server, kind: str, name: str = "typed", column: str = "v", rows: tuple[
     return table
 
 
-def rows_of(location, *names: str) -> list[dict]:
+def rows_of(location: Any, *names: str) -> list[dict[str, Any]]:
     """The rows as the executors read them, without Spark."""
     told = describe(location)
     columns = [column for column in told.columns if column.name in names]
@@ -120,7 +122,7 @@ def rows_of(location, *names: str) -> list[dict]:
 
 
 @pytest.mark.parametrize(("server", "kind"), CASES, indirect=["server"])
-def test_a_value_arrives_as_it_is(server, kind):
+def test_a_value_arrives_as_it_is(server: Any, kind: Any) -> None:
     literal, expected, spark_type = READABLE[server.kind][kind]
     table = make(server, kind, rows=(literal, "NULL"))
     readers = ["pyodbc"]
@@ -136,7 +138,7 @@ def test_a_value_arrives_as_it_is(server, kind):
 
 @pytest.mark.parametrize(("server", "kind"), CASES, indirect=["server"])
 @pytest.mark.parametrize("method", ["range", "hash"])
-def test_as_a_key_every_row_is_read_once(server, kind, method):
+def test_as_a_key_every_row_is_read_once(server: Any, kind: Any, method: str) -> None:
     literal, _, _ = READABLE[server.kind][kind]
     table = make(server, kind, rows=(literal, "NULL", literal))
     settings = server.with_(concurrent_connections=2, rows_per_range=1)
@@ -159,7 +161,7 @@ TIMES = {
     [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in TIMES.items() for kind in kinds],
     indirect=["server"],
 )
-def test_as_the_time_received_later_rows_and_old_ones_are_left_out(server, kind):
+def test_as_the_time_received_later_rows_and_old_ones_are_left_out(server: Any, kind: Any) -> None:
     moments = ["2026-09-30", "2026-10-01", "2025-01-01", "2026-01-01"]
     table = make(server, kind, column="received_at", rows=(*(f"'{moment}'" for moment in moments), "NULL"))
     location = location_of(server, table, as_of=date(2026, 9, 30), received_after=datetime(2025, 6, 1, tzinfo=UTC))
@@ -169,7 +171,7 @@ def test_as_the_time_received_later_rows_and_old_ones_are_left_out(server, kind)
     assert sorted(row["id"] for row in rows_of(location, "id")) == ["0", "3", "4"]
 
 
-def test_an_offset_counts_where_it_moves_a_time_into_another_day(started_sql_server):
+def test_an_offset_counts_where_it_moves_a_time_into_another_day(started_sql_server: Any) -> None:
     """Midnight in UTC begins the next day, whatever the clock on the wall."""
     server = started_sql_server
     rows = ("'2026-09-30 23:59:00 -05:00'", "'2026-10-01 01:00:00 +02:00'")
@@ -179,7 +181,7 @@ def test_an_offset_counts_where_it_moves_a_time_into_another_day(started_sql_ser
     assert rows_of(location, "received_at") == [{"received_at": datetime(2026, 9, 30, 23, 0)}]
 
 
-def refusals(server, table: str) -> tuple[str, str]:
+def refusals(server: Any, table: str) -> tuple[str, str]:
     """What the run says and what the check says."""
     with pytest.raises(InputError) as refused:
         describe(location_of(server, table))
@@ -196,7 +198,7 @@ def refusals(server, table: str) -> tuple[str, str]:
     [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in REFUSED.items() for kind in kinds],
     indirect=["server"],
 )
-def test_a_type_that_no_contract_column_has_is_refused_by_name(server, kind):
+def test_a_type_that_no_contract_column_has_is_refused_by_name(server: Any, kind: Any) -> None:
     run, check = refusals(server, make(server, kind, column="patient_key"))
     assert "patient_key (" in run
     assert run == check
@@ -208,7 +210,7 @@ def test_a_type_that_no_contract_column_has_is_refused_by_name(server, kind):
 
 
 @pytest.mark.parametrize("kind", ["bigint", "decimal(15,3)", "float", "bit"])
-def test_an_identifier_that_is_a_number_is_refused_unless_it_has_no_value(server, kind):
+def test_an_identifier_that_is_a_number_is_refused_unless_it_has_no_value(server: Any, kind: str) -> None:
     one = "true" if server.kind == "postgresql" and kind == "bit" else "1"
     table = make(server, kind, column="ndc", rows=(one, "NULL"))
     run, check = refusals(server, table)
@@ -221,7 +223,7 @@ def test_an_identifier_that_is_a_number_is_refused_unless_it_has_no_value(server
 @pytest.mark.parametrize(
     ("kind", "is_read"), [("bigint", True), ("decimal(10,0)", True), ("float", True), ("real", False), ("bit", False)]
 )
-def test_an_npi_may_be_a_number_that_holds_ten_digits(server, kind, is_read):
+def test_an_npi_may_be_a_number_that_holds_ten_digits(server: Any, kind: str, is_read: bool) -> None:
     literal = "true" if (server.kind, kind) == ("postgresql", "bit") else "1"
     table = make(server, kind, column="pharmacy_npi", rows=(literal,))
     if is_read:
@@ -232,7 +234,7 @@ def test_an_npi_may_be_a_number_that_holds_ten_digits(server, kind, is_read):
     assert run == check
 
 
-def test_computed_columns_are_read_like_others(started_sql_server):
+def test_computed_columns_are_read_like_others(started_sql_server: Any) -> None:
     server = started_sql_server
     table = server.table("computed")
     server.run(f"CREATE TABLE {table} (id varchar(9), units decimal(15,3), twice AS units * 2)")
@@ -243,17 +245,17 @@ def test_computed_columns_are_read_like_others(started_sql_server):
         server.run(f"DROP TABLE {table}")
 
 
-def test_padding_does_not_reach_a_column_of_the_contract(spark, server):
+def test_padding_does_not_reach_a_column_of_the_contract(spark: SparkSession, server: Any) -> None:
     table = make(server, "char(15)", column="rx_number", rows=("'5810622'",))
     assert [
         row["rx_number"] for row in DatabaseTable(spark, location_of(server, table)).rows(("rx_number",), ()).collect()
     ] == ["5810622"]
 
 
-def test_a_row_of_tomorrow_leaves_the_fingerprint_of_the_day(server):
+def test_a_row_of_tomorrow_leaves_the_fingerprint_of_the_day(server: Any) -> None:
     table = make(server, "datetime2(6)", column="received_at", rows=("'2026-01-01'",))
 
-    def fingerprint() -> tuple:
+    def fingerprint() -> tuple[Any, ...]:
         told = describe(location_of(server, table))
         return told.counts.known, told.counts.last_received
 
@@ -264,7 +266,7 @@ def test_a_row_of_tomorrow_leaves_the_fingerprint_of_the_day(server):
     assert fingerprint() != before
 
 
-def test_settlements_of_later_leave_the_fingerprint_too(server):
+def test_settlements_of_later_leave_the_fingerprint_too(server: Any) -> None:
     table = make(server, "date", column="settled_on", rows=("'2026-01-01'",))
 
     def known() -> int:
@@ -277,7 +279,7 @@ def test_settlements_of_later_leave_the_fingerprint_too(server):
 
 
 @pytest.mark.parametrize("query", ["SELECT id FROM {0} -- all of them", "SELECT id FROM {0}; /* done */ ;"])
-def test_a_query_may_end_in_a_comment(server, query):
+def test_a_query_may_end_in_a_comment(server: Any, query: str) -> None:
     table = make(server, "date", rows=("NULL",))
     assert rows_of(location_of(server, None, query=query.format(table)), "id") == [{"id": "0"}]
 
@@ -293,7 +295,7 @@ def test_a_query_may_end_in_a_comment(server, query):
         ("SELECT id FROM {0} WHERE", "refuses the configured query"),
     ],
 )
-def test_a_mistake_in_a_query_is_told_as_one(started_sql_server, query, said):
+def test_a_mistake_in_a_query_is_told_as_one(started_sql_server: Any, query: str, said: str) -> None:
     table = make(started_sql_server, "date")
     with pytest.raises(InputError) as refused:
         describe(location_of(started_sql_server, None, query=query.format(table)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports
@@ -32,7 +35,7 @@ THEIRS = ("decisions", "outcomes", "submissions")
 
 
 @pytest.fixture
-def made(server):
+def made(server: Any) -> Any:
     """The shipped tables, empty."""
     said: list[str] = []
     exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, said.append, adapted=server.adapted)
@@ -40,15 +43,15 @@ def made(server):
     return server
 
 
-def findings_of(spark, count):
+def findings_of(spark: SparkSession, count: Any) -> Any:
     return findings_made(spark, count).withColumn("run_id", F.lit("R1"))
 
 
-def lines_of(spark, count):
+def lines_of(spark: SparkSession, count: Any) -> Any:
     return lines_made(spark, count)
 
 
-def tables_of(found, lines):
+def tables_of(found: Any, lines: Any) -> Any:
     """Findings and lines with two cases, four positions and two lines of the tie-out."""
     spark = found.sparkSession
     case = {"run_id": "R1", "status": "DRAFT", "units_open": Decimal("30"), "root_words": "ž"}
@@ -66,7 +69,7 @@ def tables_of(found, lines):
     )
 
 
-def frame_of(spark, schema, rows):
+def frame_of(spark: SparkSession, schema: Any, rows: Any) -> Any:
     return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)
 
 
@@ -77,7 +80,7 @@ AT_ISSUE = {
 }
 
 
-def summary(run_id="R1", findings=0, lines=0):
+def summary(run_id: str = "R1", findings: Any = 0, lines: Any = 0) -> Any:
     return {
         "run_id": run_id,
         "as_of": "2026-09-30",
@@ -89,7 +92,7 @@ def summary(run_id="R1", findings=0, lines=0):
     }
 
 
-def write(server, found, lines, run_id="R1", settings=None, tables=None):
+def write(server: Any, found: Any, lines: Any, run_id: str = "R1", settings: Any = None, tables: Any = None) -> None:
     exports.write_to_database(
         tables or tables_of(found, lines),
         summary(run_id, found.count(), lines.count()),
@@ -100,11 +103,11 @@ def write(server, found, lines, run_id="R1", settings=None, tables=None):
     )
 
 
-def there(server, table, columns="*"):
+def there(server: Any, table: Any, columns: Any = "*") -> Any:
     return Counter(server.query(f"SELECT {columns} FROM {server.table(table)}"))
 
 
-def test_the_tables_are_made_once_and_left_alone(made):
+def test_the_tables_are_made_once_and_left_alone(made: Any) -> None:
     server, said = made, []
     server.run(
         f"INSERT INTO {server.table('decisions')} (finding_id, decided_at, decided_by, decision) "
@@ -117,7 +120,7 @@ def test_the_tables_are_made_once_and_left_alone(made):
     server.run(f"DELETE FROM {server.table('decisions')}")
 
 
-def test_a_table_that_lacks_a_column_is_told(made):
+def test_a_table_that_lacks_a_column_is_told(made: Any) -> None:
     server = made
     server.run(f"ALTER TABLE {server.table('engine_runs')} DROP COLUMN started_by")
     with pytest.raises(OutputError, match="started_by"):
@@ -125,7 +128,7 @@ def test_a_table_that_lacks_a_column_is_told(made):
     server.run(f"DROP TABLE {server.table('engine_runs')}")
 
 
-def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark, made):
+def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark: SparkSession, made: Any) -> None:
     write(made, findings_of(spark, 5), lines_of(spark, 5))
     before = {table: there(made, table) for table in OURS}
     exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
@@ -138,7 +141,7 @@ def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark, made
         exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
 
 
-def test_the_shipped_tables_have_the_columns_of_the_contract():
+def test_the_shipped_tables_have_the_columns_of_the_contract() -> None:
     tables = {name: columns for script in exports.scripts(SCRIPTS, "dbo") for name, columns in script.tables.items()}
     names = list(FINDINGS.names)
     names.insert(names.index("rules"), "rule_ids")
@@ -155,7 +158,7 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
 
 
 @pytest.mark.both_engines
-def test_what_is_written_is_what_was_found(spark, made):
+def test_what_is_written_is_what_was_found(spark: SparkSession, made: Any) -> None:
     found, lines = findings_of(spark, 500), lines_of(spark, 200)
     write(made, found, lines)
     flat = tables_of(found, lines).flat("R1")
@@ -176,7 +179,7 @@ def test_what_is_written_is_what_was_found(spark, made):
     ]
 
 
-def test_a_second_time_leaves_the_same_rows_and_other_runs_alone(spark, made):
+def test_a_second_time_leaves_the_same_rows_and_other_runs_alone(spark: SparkSession, made: Any) -> None:
     found, lines = findings_of(spark, 60), lines_of(spark, 20)
     other = found.withColumn("run_id", F.lit("R0"))
     write(made, other, lines, run_id="R0")
@@ -198,7 +201,7 @@ def test_a_second_time_leaves_the_same_rows_and_other_runs_alone(spark, made):
     assert there(made, "engine_runs", "run_id") == {("R0",): 1, ("R1",): 1}
 
 
-def test_what_people_wrote_is_never_overwritten(spark, made):
+def test_what_people_wrote_is_never_overwritten(spark: SparkSession, made: Any) -> None:
     """Decisions, outcomes and submissions stay as they are, whatever a run writes, fails to write or writes again."""
     decided = "(finding_id, decided_at, decided_by, decision, selection) VALUES ('F1', '2026-10-01 10:00:00', 'ada', "
     made.run(
@@ -220,7 +223,7 @@ def test_what_people_wrote_is_never_overwritten(spark, made):
     made.run(*(f"DELETE FROM {made.table(table)}" for table in THEIRS))
 
 
-def test_texts_of_any_length_are_written_whole(spark, made):
+def test_texts_of_any_length_are_written_whole(spark: SparkSession, made: Any) -> None:
     long = "ž😀" * 20_000
     found = findings_of(spark, 5).withColumn(
         "rules", F.transform("rules", lambda hit: hit.withField("message", F.lit(long)))
@@ -232,14 +235,14 @@ def test_texts_of_any_length_are_written_whole(spark, made):
 
 @pytest.mark.parametrize("letter", ["a", "ž", "😀"])
 @pytest.mark.parametrize("length", [1_900, 2_001, 3_999, 4_001])
-def test_a_text_of_any_letters_is_written_whole(spark, made, letter, length):
+def test_a_text_of_any_letters_is_written_whole(spark: SparkSession, made: Any, letter: str, length: int) -> None:
     """A driver counts UTF-16 units, of which an emoji has two."""
     found = findings_of(spark, 2).withColumn("narrative", F.lit(letter * length))
     write(made, found, lines_of(spark, 1))
     assert set(there(made, "engine_findings", "narrative")) == {(letter * length,)}
 
 
-def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark, made):
+def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark: SparkSession, made: Any) -> None:
     found = findings_of(spark, 5).withColumn("claim_id", F.lit("c" * 401)).withColumn("narrative", F.lit("n" * 9_000))
     lines = lines_of(spark, 2).withColumn("entity_id", F.lit("e" * 401))
     with pytest.raises(OutputError) as told:
@@ -256,7 +259,7 @@ def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark
     exports.check_lengths(tables_of(fits, lines_of(spark, 2)), summary(), NAME, made.settings, made.schema)
 
 
-def test_letters_are_counted_as_the_server_counts_them(spark, made):
+def test_letters_are_counted_as_the_server_counts_them(spark: SparkSession, made: Any) -> None:
     found = findings_of(spark, 2).withColumn("claim_id", F.lit("😀" * 201))
     if made.kind == "postgresql":
         exports.check_lengths(tables_of(found, lines_of(spark, 1)), summary(), NAME, made.settings, made.schema)
@@ -265,7 +268,7 @@ def test_letters_are_counted_as_the_server_counts_them(spark, made):
         exports.check_lengths(tables_of(found, lines_of(spark, 1)), summary(), NAME, made.settings, made.schema)
 
 
-def test_columns_narrower_than_the_shipped_ones_are_told_before_a_run(made):
+def test_columns_narrower_than_the_shipped_ones_are_told_before_a_run(made: Any) -> None:
     table = made.table("engine_dispute_lines")
     kind = "TYPE " if made.kind == "postgresql" else ""
     made.run(f"ALTER TABLE {table} ALTER COLUMN explanation {kind}nvarchar(4000)")
@@ -287,10 +290,11 @@ def test_columns_narrower_than_the_shipped_ones_are_told_before_a_run(made):
         made.run(*(f"DROP TABLE {table}{ending}" for ending in ("", "_staging")))
 
 
-def test_a_run_id_and_a_schema_that_do_not_fit_are_told_before_a_run(made):
+def test_a_run_id_and_a_schema_that_do_not_fit_are_told_before_a_run(made: Any) -> None:
     exports.check_tables(NAME, made.settings, made.schema, "create_tables", "r" * 100)
     with pytest.raises(OutputError, match="the run id does not fit"):
         exports.check_tables(NAME, made.settings, made.schema, "create_tables", "r" * 101)
+    job: Callable[[], object]
     for job in (
         lambda: exports.check_tables(NAME, made.settings, "no_such_schema", "create_tables"),
         lambda: exports.create_tables(NAME, made.settings, "no_such_schema", SCRIPTS, print, adapted=made.adapted),
@@ -299,7 +303,7 @@ def test_a_run_id_and_a_schema_that_do_not_fit_are_told_before_a_run(made):
             job()
 
 
-def test_a_cut_connection_while_writing_is_tried_again(spark, made):
+def test_a_cut_connection_while_writing_is_tried_again(spark: SparkSession, made: Any) -> None:
     found, lines = findings_of(spark, 3_000), lines_of(spark, 50)
     # the server answers little to a writer: cut soon after the login and again later
     for after in (3_000, 20_000, 60_000):
@@ -309,7 +313,7 @@ def test_a_cut_connection_while_writing_is_tried_again(spark, made):
         assert there(made, "engine_dispute_lines", "COUNT(*)") == {(50,): 1}
 
 
-def test_rows_that_do_not_fit_leave_the_old_ones(spark, made):
+def test_rows_that_do_not_fit_leave_the_old_ones(spark: SparkSession, made: Any) -> None:
     found, lines = findings_of(spark, 40), lines_of(spark, 10)
     write(made, found, lines)
     before = {table: there(made, table) for table in OURS}
@@ -333,7 +337,7 @@ END $$ LANGUAGE plpgsql
 
 
 @pytest.mark.parametrize("table", ["engine_findings_staging", "engine_findings", "engine_tie_out"])
-def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
+def test_a_full_disk_leaves_the_old_rows(spark: SparkSession, postgresql: Any, table: str) -> None:
     server, _ = postgresql
     exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, print, adapted=server.adapted)
     server.run(*(f"DELETE FROM {server.table(name)}" for name in OURS))
@@ -359,7 +363,7 @@ def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
     assert there(server, "engine_findings_staging") == {}
 
 
-def test_the_time_of_writing_is_in_utc(spark, made):
+def test_the_time_of_writing_is_in_utc(spark: SparkSession, made: Any) -> None:
     write(made, findings_of(spark, 1), lines_of(spark, 1))
     ((written,),) = there(made, "engine_runs", "written_at")
     assert abs((datetime.now(UTC).replace(tzinfo=None) - written).total_seconds()) < 600

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.runtime.storage import storage_of
 from engine.settings import Settings
@@ -26,7 +28,7 @@ class Ended:
 
 
 @pytest.fixture(autouse=True)
-def engine_of_jobs(request, monkeypatch) -> str:
+def engine_of_jobs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The tests' engine, also for every job that a test starts as a process of its own."""
     engine: str = request.config.getoption("engine")
     monkeypatch.setenv("ENGINE__RUNTIME__ENGINE", engine)
@@ -34,11 +36,13 @@ def engine_of_jobs(request, monkeypatch) -> str:
 
 
 @pytest.fixture
-def run_job(spark, monkeypatch, capsys, tmp_path):
+def run_job(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Ended]:
     """Runs a job as its command line would, on the tests' engine; returns exit status and what it printed."""
     assert spark, "the job takes up the tests' own session"
 
-    def run(job, *words: object) -> Ended:
+    def run(job: Any, *words: object) -> Ended:
         from jobs.common import main
 
         monkeypatch.setenv("ENGINE_LOGS", str(tmp_path / "logs"))
@@ -53,7 +57,9 @@ def run_job(spark, monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def made_once(request, tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+def made_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Callable[[Path], object]], Path]:
     """A folder by name, filled by whichever of the processes that share the tests asks first; the others wait."""
     of_this_process = tmp_path_factory.getbasetemp()
     place = of_this_process.parent if hasattr(request.config, "workerinput") else of_this_process
@@ -71,8 +77,8 @@ def made_once(request, tmp_path_factory) -> Callable[[str, Callable[[Path], obje
 
 
 @pytest.fixture(scope="session")
-def generated_claims(spark, made_once) -> Path:
-    from engine.synthetic import synthesize
+def generated_claims(spark: SparkSession, made_once: Any) -> Path:
+    from synthetic import synthesize
 
     def generate(folder: Path) -> None:
         synthesize(spark, storage_of(spark), Settings().synthetic, DISPENSES, SEED, str(folder))
@@ -81,6 +87,6 @@ def generated_claims(spark, made_once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def generated_run(spark, generated_claims, made_once) -> FinishedRun:
+def generated_run(spark: SparkSession, generated_claims: Any, made_once: Any) -> FinishedRun:
     output = made_once("runs", lambda folder: detect_in(spark, generated_claims, folder))
     return FinishedRun(output / RUN_ID, generated_claims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -59,13 +60,15 @@ def _us_dates(dates: pd.Series) -> pd.Series:
 
 def _utilization(public_data: Path, folder: Path) -> None:
     lines = _text(public_data / "sdud_ak_2022.csv.gz")
-    header = {name: name.replace("_", " ").title().replace("Ndc", "NDC").replace(" Of ", " of ") for name in lines}
+    header = {
+        name: name.replace("_", " ").title().replace("Ndc", "NDC").replace(" Of ", " of ") for name in lines.columns
+    }
     totals = lines.head(1000).assign(state="XX")
     pd.concat([lines, totals]).rename(columns=header).to_csv(folder / "SDUD-2022.csv", index=False)
 
 
 def _prices(public_data: Path, folder: Path) -> None:
-    prices = pd.read_parquet(public_data / "nadac_2013_2022.parquet")
+    prices: Any = pd.read_parquet(public_data / "nadac_2013_2022.parquet")
     prices = prices[pd.to_datetime(prices.end_date.astype(str), errors="coerce").fillna("2100-01-01") >= "2022-01-01"]
     starts = pd.to_datetime(prices.effective_date)
     listed = pd.DataFrame(
@@ -98,7 +101,7 @@ def _products(public_data: Path, folder: Path) -> None:
 
 def _entities(public_data: Path, folder: Path) -> None:
     pharmacies = _text(public_data / "opais_contract_pharmacies_5_states.csv.gz")
-    contracts: dict[str, list[dict]] = {}
+    contracts: dict[str, list[dict[str, Any]]] = {}
     for row in pharmacies.to_dict("records"):
         address = {"addressLine1": row["address"], **{part: row[part] for part in ("city", "state", "zip")}}
         contract = {"name": row["pharmacy_name"], "address": address}

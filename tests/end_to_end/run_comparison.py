@@ -100,7 +100,8 @@ def _tables(folder: Path) -> dict[str, Path]:
 
 def _rows(place: Path) -> list[dict[str, Any]]:
     if place.suffix == ".csv":
-        return pd.read_csv(place, dtype=str, keep_default_na=False).to_dict("records")
+        rows: Any = pd.read_csv(place, dtype=str, keep_default_na=False).to_dict("records")
+        return list(rows)
     return [row for file in _files(place) for row in pq.ParquetFile(file).read().to_pylist()]
 
 
@@ -144,8 +145,8 @@ def _of_tables(name: str, one: Path, other: Path) -> list[str]:
         pairs = [(key, row[column], by_key[1][key][column]) for key, row in by_key[0].items() if key in by_key[1]]
         unequal = [(key, one, other) for key, one, other in pairs if repr(one) != repr(other)]
         if unequal:
-            texts = [[f"{key} {value!r}" for key, value in side] for side in _sides(unequal)]
-            found.append(f"{name}.{column}: {len(unequal)} of {len(pairs)} rows{_shown(*texts)}")
+            sides = [[f"{key} {value!r}" for key, value in side] for side in _sides(unequal)]
+            found.append(f"{name}.{column}: {len(unequal)} of {len(pairs)} rows{_shown(*sides)}")
     return found
 
 

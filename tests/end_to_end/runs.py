@@ -10,9 +10,11 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as parquet
+from pyspark.sql import SparkSession
 
 from engine.settings import Settings
 
@@ -47,7 +49,7 @@ class FinishedRun:
     def findings(self) -> pd.DataFrame:
         return pd.read_parquet(self.folder / "findings")
 
-    def json(self, name: str):
+    def json(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text())
 
     def rule_hits(self) -> set[tuple[str, str]]:
@@ -55,7 +57,7 @@ class FinishedRun:
         return set(zip(found.source_row_id, found.rules.map(lambda hit: hit["rule_id"]), strict=True))
 
 
-def detect_in(spark, claims: Path, output: Path, run_id: str = RUN_ID, **changed) -> Path:
+def detect_in(spark: SparkSession, claims: Path, output: Path, run_id: str = RUN_ID, **changed: Any) -> Path:
     """The main job through the pipeline; returns the published folder."""
     from engine import pipeline
     from engine.runs import RunOptions
@@ -79,7 +81,7 @@ def in_another_order(claims: Path, folder: Path) -> Path:
     return folder
 
 
-def settings_in(claims: Path, output: Path, **changed) -> Settings:
+def settings_in(claims: Path, output: Path, **changed: Any) -> Settings:
     """What `detect_in` runs with. Generated products are all there are."""
     products = {"products": {"path": "products.parquet", "complete": True}}
     return Settings.model_validate(

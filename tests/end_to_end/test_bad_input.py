@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,14 +17,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Any:
     (tmp_path / "in").mkdir()
     return tmp_path / "in"
 
 
 @pytest.fixture
-def detect_on(run_job, tmp_path):
-    def run(folder, *words):
+def detect_on(run_job: Any, tmp_path: Path) -> Any:
+    def run(folder: Any, *words: Any) -> Any:
         return run_job(
             detect, "--input", folder, "--output", tmp_path / "out", "--run-id", "r", "--as-of", "2026-09-30", *words
         )
@@ -30,48 +32,48 @@ def detect_on(run_job, tmp_path):
     return run
 
 
-def says_one_message(ended, *parts):
+def says_one_message(ended: Any, *parts: Any) -> None:
     assert ended.status == 2, ended
     assert "Traceback" not in ended.err + ended.out
     for part in parts:
         assert part in ended.err
 
 
-def leaves_nothing(tmp_path):
+def leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "r").exists()
 
 
-def invoices(folder, *rows, **columns):
+def invoices(folder: Any, *rows: Any, **columns: Any) -> None:
     pd.DataFrame(rows or [INVOICE]).assign(**columns).to_csv(folder / "invoices.csv", index=False)
 
 
-def test_no_feed_at_all(detect_on, folder, tmp_path):
+def test_no_feed_at_all(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     says_one_message(detect_on(folder), "rebate_claims", "entity_claims", "invoices", str(folder))
     leaves_nothing(tmp_path)
 
 
-def test_a_configured_table_that_is_not_there(detect_on, folder, tmp_path):
+def test_a_configured_table_that_is_not_there(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     invoices(folder)
     ended = detect_on(folder, "--set", "input.tables.prices.path=nowhere.csv")
     says_one_message(ended, "prices", "nowhere.csv")
     leaves_nothing(tmp_path)
 
 
-def test_missing_columns_of_all_tables_in_one_message(detect_on, folder, tmp_path):
+def test_missing_columns_of_all_tables_in_one_message(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     pd.DataFrame([INVOICE]).drop(columns=["state", "period"]).to_csv(folder / "invoices.csv", index=False)
     pd.DataFrame([{"ndc": "00002143380"}]).to_csv(folder / "prices.csv", index=False)
     says_one_message(detect_on(folder), "invoices", "state", "period", "prices")
     leaves_nothing(tmp_path)
 
 
-def test_an_identifier_column_of_numbers(detect_on, folder, tmp_path):
+def test_an_identifier_column_of_numbers(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     pd.DataFrame([INVOICE]).assign(ndc=2143380).to_parquet(folder / "invoices.parquet")
     says_one_message(detect_on(folder), "invoices", "ndc", "leading zeros")
     leaves_nothing(tmp_path)
 
 
 @pytest.mark.both_engines
-def test_a_corrupt_parquet_file(detect_on, folder, tmp_path):
+def test_a_corrupt_parquet_file(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     pd.DataFrame([INVOICE]).to_parquet(folder / "invoices.parquet")
     content = (folder / "invoices.parquet").read_bytes()
     (folder / "invoices.parquet").write_bytes(content[: len(content) // 2])
@@ -80,7 +82,7 @@ def test_a_corrupt_parquet_file(detect_on, folder, tmp_path):
 
 
 @pytest.mark.both_engines
-def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on, folder, tmp_path):
+def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     rows = pd.DataFrame([INVOICE] * 5000).assign(invoice_number=[f"I{n:06d}" for n in range(5000)])
     rows.to_parquet(folder / "invoices.parquet")
     content = bytearray((folder / "invoices.parquet").read_bytes())
@@ -91,7 +93,7 @@ def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on, fo
 
 
 @pytest.mark.both_engines
-def test_a_csv_in_the_wrong_encoding(detect_on, folder, tmp_path):
+def test_a_csv_in_the_wrong_encoding(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     pd.DataFrame([INVOICE]).assign(product_name="Ünïcode").to_csv(
         folder / "invoices.csv", index=False, encoding="cp1252"
     )
@@ -100,28 +102,32 @@ def test_a_csv_in_the_wrong_encoding(detect_on, folder, tmp_path):
 
 
 @pytest.mark.both_engines
-def test_an_output_that_cannot_be_written(run_job, folder, tmp_path):
+def test_an_output_that_cannot_be_written(run_job: Any, folder: Any, tmp_path: Path) -> None:
     invoices(folder)
     (tmp_path / "out").write_text("a file, not a folder")
     ended = run_job(detect, "--input", folder, "--output", tmp_path / "out", "--run-id", "r")
     says_one_message(ended, str(tmp_path / "out"))
 
 
-def test_every_configuration_mistake_at_once(detect_on, folder, tmp_path):
+def test_every_configuration_mistake_at_once(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     invoices(folder)
     ended = detect_on(folder, "--set", "link.dys_apart=1", "--set", "peers.minimum=none")
     says_one_message(ended, "did you mean link.days_apart?", "peers.minimum")
     leaves_nothing(tmp_path)
 
 
-def test_a_rule_that_does_not_exist_and_a_threshold_of_a_wrong_type(detect_on, folder, tmp_path):
+def test_a_rule_that_does_not_exist_and_a_threshold_of_a_wrong_type(
+    detect_on: Any, folder: Any, tmp_path: Path
+) -> None:
     invoices(folder)
     ended = detect_on(folder, "--set", "rules.R999.enabled=true", "--set", "rules.R052.thresholds.p_value=small")
     says_one_message(ended, "R999", "R052")
     leaves_nothing(tmp_path)
 
 
-def test_an_empty_feed_ends_well_with_a_warning_and_a_file_that_is_not_read_is_named(detect_on, folder, tmp_path):
+def test_an_empty_feed_ends_well_with_a_warning_and_a_file_that_is_not_read_is_named(
+    detect_on: Any, folder: Any, tmp_path: Path
+) -> None:
     pd.DataFrame(columns=list(INVOICE)).to_csv(folder / "invoices.csv", index=False)
     (folder / "pharmacy_claim.csv").write_text("x")
     ended = detect_on(folder)
@@ -134,7 +140,9 @@ def test_an_empty_feed_ends_well_with_a_warning_and_a_file_that_is_not_read_is_n
     assert pd.read_parquet(tmp_path / "out" / "r" / "findings").empty
 
 
-def test_a_feed_whose_rows_are_all_bad_stops_the_run_unless_the_settings_allow_it(detect_on, folder, tmp_path):
+def test_a_feed_whose_rows_are_all_bad_stops_the_run_unless_the_settings_allow_it(
+    detect_on: Any, folder: Any, tmp_path: Path
+) -> None:
     invoices(folder, INVOICE, {**INVOICE, "period": "3Q25"}, ndc="not an NDC")
     ended = detect_on(folder)
     says_one_message(
@@ -165,7 +173,7 @@ CLAIM = {
 }
 
 
-def test_dates_of_another_format_accuse_nobody(detect_on, folder, tmp_path):
+def test_dates_of_another_format_accuse_nobody(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     """The fourth of five claims has a bad day: in US dates all are bad until the format is declared."""
     days = ["07/13/2025", "07/14/2025", "07/15/2025", "07/32/2025", "07/16/2025"]
     claims = [
@@ -205,8 +213,8 @@ def test_dates_of_another_format_accuse_nobody(detect_on, folder, tmp_path):
 
 @pytest.mark.both_engines
 def test_a_failure_half_way_leaves_no_half_output_can_be_resumed_and_is_then_kept(
-    detect_on, folder, tmp_path, monkeypatch
-):
+    detect_on: Any, folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from engine import exports
 
     invoices(folder)
@@ -228,11 +236,11 @@ def test_a_failure_half_way_leaves_no_half_output_can_be_resumed_and_is_then_kep
     shutil.rmtree(tmp_path / "out")
 
 
-def _out_of_disk(*_, **__):
+def _out_of_disk(*_: Any, **__: Any) -> None:
     raise OSError("No space left on device")
 
 
-def test_a_product_that_could_not_be_read_is_not_absent(detect_on, folder, tmp_path):
+def test_a_product_that_could_not_be_read_is_not_absent(detect_on: Any, folder: Any, tmp_path: Path) -> None:
     invoices(folder)
     ndcs = [f"{INVOICE['ndc'][:-1]}O", *(f"0000299{number:04}" for number in range(40))]  # the letter O for zero
     pd.DataFrame({"ndc": ndcs, "unit_type": "TAB"}).to_csv(folder / "products.csv", index=False)

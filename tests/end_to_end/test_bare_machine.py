@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,14 +35,14 @@ sys.meta_path.insert(0, Refuse())
 
 
 @pytest.fixture
-def bare_machine(tmp_path, engine_of_jobs):
+def bare_machine(tmp_path: Path, engine_of_jobs: str) -> Any:
     """Environment variables under which neither Java nor unixODBC can be found, and the tests' engine."""
     programs, hooks = tmp_path / "programs", tmp_path / "hooks"
     programs.mkdir()
     hooks.mkdir()
     for name in BASE_PROGRAMS.split():
-        if found := shutil.which(name):
-            (programs / name).symlink_to(found)
+        if program := shutil.which(name):
+            (programs / name).symlink_to(program)
     (hooks / "sitecustomize.py").write_text(NO_ODBC)
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "SPARK_SUBMIT_OPTS")}
     logs = str(tmp_path / "logs")
@@ -56,7 +57,9 @@ def submit(environment: dict[str, str], *words: object) -> subprocess.CompletedP
 
 
 @pytest.mark.both_engines
-def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(bare_machine, tmp_path, engine_of_jobs):
+def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(
+    bare_machine: Any, tmp_path: Path, engine_of_jobs: str
+) -> None:
     assert shutil.which("java", path=bare_machine["PATH"]) is None
     ended = submit(bare_machine, "demo", "--claims", 2_000, "--output", tmp_path / "demo")
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -74,7 +77,9 @@ def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(ba
     assert json.loads((run / "summary.json").read_text())["counts"]["findings"] > 0
 
 
-def test_a_connection_without_unixodbc_ends_with_one_message_that_names_the_package(bare_machine, tmp_path):
+def test_a_connection_without_unixodbc_ends_with_one_message_that_names_the_package(
+    bare_machine: Any, tmp_path: Path
+) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "databases: {claims: {server: 127.0.0.1, database: x, user: y, password: {environment: HOME}}}\n"

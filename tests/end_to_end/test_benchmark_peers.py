@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 
-def test_peers_come_to_the_same_links_rules_and_features(request, tmp_path):
+def test_peers_come_to_the_same_links_rules_and_features(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     engine = request.config.getoption("engine")
     words = ["--dispenses", "2000", "--contestants", engine, "duckdb", "pandas", "--folder", str(tmp_path)]
     # a store without models: 2,000 dispenses are too few to train one, and each score rests on one

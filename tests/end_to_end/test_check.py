@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
@@ -32,12 +33,12 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Any:
     return tmp_path / "in"
 
 
 @pytest.fixture
-def checked(run_job, folder):
+def checked(run_job: Any, folder: Any) -> Any:
     return lambda *words: run_job(check, "--input", folder, "--as-of", "2026-09-30", *words)
 
 
@@ -51,7 +52,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_us_dates_stop_and_the_suggested_line_reads_them(checked, folder, tmp_path):
+def test_us_dates_stop_and_the_suggested_line_reads_them(checked: Any, folder: Any, tmp_path: Path) -> None:
     write(folder / "rebate_claims.csv", claims(20, date_of_service="08/14/2025"))
     before = files_below(tmp_path)
     ended = checked()
@@ -71,7 +72,9 @@ def test_us_dates_stop_and_the_suggested_line_reads_them(checked, folder, tmp_pa
 
 
 @pytest.mark.both_engines
-def test_some_bad_values_are_shown_by_column_and_rejected_rows_are_written(checked, folder, tmp_path):
+def test_some_bad_values_are_shown_by_column_and_rejected_rows_are_written(
+    checked: Any, folder: Any, tmp_path: Path
+) -> None:
     rows = claims(30)
     rows[3]["units"], rows[4]["units"], rows[5]["days_supply"] = "12 boxes", "", "thirty"
     rows[6]["received_at"] = "2026-12-01T00:00:00Z"
@@ -98,7 +101,9 @@ def test_some_bad_values_are_shown_by_column_and_rejected_rows_are_written(check
 
 
 @pytest.mark.spark_only("the embedded engine samples parts of the input, which may be several files")
-def test_the_first_rows_of_every_file_are_sampled_and_all_rejected_rows_are_written(checked, folder, tmp_path):
+def test_the_first_rows_of_every_file_are_sampled_and_all_rejected_rows_are_written(
+    checked: Any, folder: Any, tmp_path: Path
+) -> None:
     for number in range(3):
         rows = claims(10, first=10 * number)
         rows[1]["units"] = "many"  # in the sample
@@ -112,7 +117,7 @@ def test_the_first_rows_of_every_file_are_sampled_and_all_rejected_rows_are_writ
     assert sorted(row["row"] for row in rejected) == ["R1", "R11", "R19", "R21", "R29", "R9"]
 
 
-def test_what_would_be_off_and_similar_columns(checked, folder):
+def test_what_would_be_off_and_similar_columns(checked: Any, folder: Any) -> None:
     rows = [{("paid_dt" if name == "fill_number" else name): row[name] for name in row} for row in claims(3)]
     write(folder / "rebate_claims.csv", rows)
     write(folder / "pharmacy_claim.csv", [{"source_row_id": "1"}])
@@ -126,7 +131,7 @@ def test_what_would_be_off_and_similar_columns(checked, folder):
     assert "R020 on" in row[1]
 
 
-def test_missing_required_columns_are_one_message(checked, folder):
+def test_missing_required_columns_are_one_message(checked: Any, folder: Any) -> None:
     rows = [{name: row[name] for name in row if name not in ("units", "period")} for row in claims(3)]
     write(folder / "rebate_claims.csv", rows)
     ended = checked()

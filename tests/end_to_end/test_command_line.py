@@ -24,7 +24,7 @@ def submit(*words: object, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_an_unknown_job_lists_the_jobs():
+def test_an_unknown_job_lists_the_jobs() -> None:
     ended = submit("detcet")
     assert ended.returncode == 2
     assert "no job named detcet" in ended.stderr
@@ -32,7 +32,7 @@ def test_an_unknown_job_lists_the_jobs():
 
 
 @pytest.mark.both_engines
-def test_a_users_mistake_ends_with_status_2_and_one_message(tmp_path):
+def test_a_users_mistake_ends_with_status_2_and_one_message(tmp_path: Path) -> None:
     ended = submit("detect", "--input", tmp_path, "--output", tmp_path / "out", ENGINE_LOGS=str(tmp_path / "logs"))
     assert ended.returncode == 2
     said = ended.stdout + ended.stderr

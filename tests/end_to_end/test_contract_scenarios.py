@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from decimal import Decimal
+from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
@@ -17,12 +18,12 @@ WORLDS = worlds()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return tmp_path_factory.mktemp("scenarios")
 
 
 @pytest.fixture
-def outcome(folder, run_job):
+def outcome(folder: Any, run_job: Any) -> Any:
     """Findings by row, and drafted units by row, of a run that the first test starts."""
     run = folder / "out" / "r"
     if not run.exists():
@@ -37,7 +38,7 @@ def outcome(folder, run_job):
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=[world.name for world in WORLDS])
-def test_scenario(world: World, outcome):
+def test_scenario(world: World, outcome: Any) -> None:
     found, drafted = outcome
     for row, expected in world.expected.items():
         finding = found.get(row)
@@ -50,7 +51,7 @@ def test_scenario(world: World, outcome):
 
 
 @pytest.mark.usefixtures("outcome")
-def test_a_drafted_line_says_which_rebate_it_disputes(folder):
+def test_a_drafted_line_says_which_rebate_it_disputes(folder: Any) -> None:
     """Audit, A5: a federal and a supplemental line of one dispense are distinct in what is sent."""
     (world,) = [world for world in WORLDS if world.name == "federal_and_supplemental_rebates_of_one_dispense"]
     with (folder / "out" / "r" / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
@@ -60,7 +61,9 @@ def test_a_drafted_line_says_which_rebate_it_disputes(folder):
     assert "sub_program" in lines[world.row("federal")]
 
 
-def compare(row: str, finding: dict | None, said: dict, expected: Expected, drafted: dict) -> None:
+def compare(
+    row: str, finding: dict[str, Any] | None, said: dict[str, Any], expected: Expected, drafted: dict[str, Any]
+) -> None:
     assert finding is not None, f"{row} is not found"
     assert {rule: said.get(rule) for rule in expected.rules} == expected.rules, f"{row}: {said}"
     if expected.code is not None:

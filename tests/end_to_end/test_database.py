@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +16,7 @@ import yaml
 
 from engine.contracts.tables import TABLES
 from tests.database.servers import Server
-from tests.end_to_end.runs import AS_OF
+from tests.end_to_end.runs import AS_OF, FinishedRun
 
 pytestmark = pytest.mark.slow
 
@@ -87,12 +88,14 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def comparable(folder) -> str:
+def comparable(folder: Any) -> str:
     findings = pd.read_parquet(folder / "findings").drop(columns=["run_id", "first_seen_run"])
     return findings.sort_values("finding_id").to_json(orient="records", date_format="iso", default_handler=list)
 
 
-def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, generated_run, tmp_path, engine_of_jobs):
+def test_claims_in_a_database_give_the_findings_of_claims_in_files(
+    server: Any, generated_run: FinishedRun, tmp_path: Path, engine_of_jobs: Any
+) -> None:
     from engine import exports
 
     password = Path(str(server.settings.password.file)).read_text()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from pyspark.sql import SparkSession
 
 from engine import pipeline
 from engine.runs import RunOptions
@@ -19,14 +21,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def compared(spark, generated_claims, tmp_path_factory):
+def compared(spark: SparkSession, generated_claims: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     output = tmp_path_factory.mktemp("compared")
     settings = settings_in(generated_claims, output)
     options = RunOptions("compared", known_unusual=str(generated_claims / "anomalies"))
     return output, pipeline.train(spark, settings, options, lambda _: None, compare_detectors=True)
 
 
-def test_every_detector_is_measured_on_the_same_rows(compared):
+def test_every_detector_is_measured_on_the_same_rows(compared: Any) -> None:
     import mlflow
 
     output, trained = compared
@@ -49,7 +51,7 @@ def test_every_detector_is_measured_on_the_same_rows(compared):
     assert not [name for name in runs.columns if "dollar" in name]
 
 
-def test_the_notebook_shows_them(compared, monkeypatch):
+def test_the_notebook_shows_them(compared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     output, _ = compared
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{output}/mlflow.db")

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow.parquet as parquet
@@ -24,13 +25,13 @@ SETTINGS = ("--config", EXAMPLE / "settings.yaml")
 REVIEW = ("review/findings.csv", "review/findings.xlsx", "report.html", "disputes/detail.csv")
 
 
-def _detect(run_job, output, run_id, as_of, *more):
+def _detect(run_job: Any, output: Any, run_id: str, as_of: Any, *more: Any) -> None:
     words = ["--input", EXAMPLE / "input", "--output", output, "--run-id", run_id, "--as-of", as_of, *SETTINGS, *more]
     ended = run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{output.parent}/mlflow.db")
     assert ended.status == 0, ended
 
 
-def _final(run_job, output, run_id, as_of, *more):
+def _final(run_job: Any, output: Any, run_id: str, as_of: Any, *more: Any) -> Any:
     ended = run_job(export, "--final", "--run-id", run_id, "--output", output, "--as-of", as_of, *SETTINGS, *more)
     assert ended.status == 0, ended
     return ended.out
@@ -45,7 +46,7 @@ def _form(folder: Path, pattern: str, letters: str) -> list[dict[str, str]]:
     return [{letter: row[letter] for letter in letters} for row in by_letter if "-" in row["A"]]
 
 
-def _submissions(output) -> list[dict]:
+def _submissions(output: Any) -> list[dict[str, Any]]:
     return parquet.read_table(output / "feedback" / "submissions.parquet").to_pylist()
 
 
@@ -57,7 +58,7 @@ def _content(run: Path) -> dict[str, str]:
     return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_path):
+def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job: Any, tmp_path: Path) -> None:
     output = tmp_path / "out"
     _detect(run_job, output, "2025-12", "2025-12-15")
     run = output / "2025-12"
@@ -112,9 +113,10 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_pat
     assert str(sum(row["amount_paid"] for row in paid[:1]) + 75) == str(paid[-1]["amount_paid"])
 
 
-def _check_written_again(run_job, output: Path) -> None:
+def _check_written_again(run_job: Any, output: Path) -> None:
     """`export` alone writes the review files and drafts of an unchanged run as `detect` did, byte for byte; redacted,
-    it leaves no draft of a form, which consists of amounts."""
+    it leaves no draft of a form, which consists of amounts.
+    """
     run = output / "2025-12"
     before = _content(run)
     words = ["--run-id", "2025-12", "--output", output, *SETTINGS]
@@ -150,7 +152,7 @@ def _check_workbook(path: Path) -> None:
     ]
 
 
-def test_evidence_of_final_forms_masks_rx_numbers_if_redacted(run_job, tmp_path):
+def test_evidence_of_final_forms_masks_rx_numbers_if_redacted(run_job: Any, tmp_path: Path) -> None:
     output, setting = tmp_path / "out", ("--set", 'disputes.unmasked_rx_recipients=["KY"]')
     _detect(run_job, output, "2025-12", "2025-12-15", *setting)
     found = parquet.read_table(output / "2025-12" / "findings").to_pylist()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.findings import FINDINGS
 from engine.exports import write_findings
@@ -35,7 +38,7 @@ E1,DSH100001,1003000126,1234567,0,2026-02-11,00002759701,30
 
 
 @pytest.fixture
-def finished(spark, tmp_path):
+def finished(spark: SparkSession, tmp_path: Path) -> Any:
     """Folder of claims, and folder of runs with as much of a finished run as `explain` reads."""
     claims, run = tmp_path / "claims", tmp_path / "runs" / "run"
     claims.mkdir()
@@ -58,12 +61,12 @@ def finished(spark, tmp_path):
     return claims, tmp_path / "runs"
 
 
-def words(claims, runs, row: str, run_id: str = "run") -> list:
+def words(claims: Any, runs: Any, row: str, run_id: str = "run") -> list[Any]:
     return ["--input", claims, "--output", runs, "--run-id", run_id, "--source-row-id", row]
 
 
 @pytest.mark.both_engines
-def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, run_job):
+def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished: Any, run_job: Any) -> None:
     claims, runs = finished
     ended = run_job(explain, *words(claims, runs, "file/1"))
     assert ended.status == 0, ended.err
@@ -93,7 +96,7 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
     assert {path.name for path in runs.iterdir()} == {"run", "explain"}
 
 
-def test_what_it_cannot_explain_ends_with_status_2_and_one_message(finished, run_job):
+def test_what_it_cannot_explain_ends_with_status_2_and_one_message(finished: Any, run_job: Any) -> None:
     claims, runs = finished
     no_row = run_job(explain, *words(claims, runs, "file/3"))
     voided = run_job(explain, *words(claims, runs, "file/4"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow.parquet as parquet
@@ -20,32 +22,32 @@ CLAIM, CLAIM_340B = SCENARIO.row("r"), SCENARIO.row("e")
 DUPLICATE = next(w for w in worlds() if w.name == "twice_with_equal_parts_of_third_parties").row("again")
 
 
-def _detect(run_job, folder, run_id):
+def _detect(run_job: Any, folder: Any, run_id: str) -> Any:
     words = ["--input", folder / "in", "--output", folder / "out", "--run-id", run_id, "--as-of", AS_OF]
     return run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{folder}/mlflow.db")
 
 
-def _listed(folder, run_id) -> list[str]:
+def _listed(folder: Any, run_id: str) -> list[str]:
     sheet = openpyxl.load_workbook(folder / "out" / run_id / "review" / "findings.xlsx", read_only=True)["Findings"]
     rows = list(sheet.iter_rows(values_only=True))
     return [row[rows[0].index("Finding id")] for row in rows[1:]]
 
 
-def _drafted(folder, run_id) -> set[str]:
+def _drafted(folder: Any, run_id: str) -> set[str]:
     with (folder / "out" / run_id / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
         return {row["finding_id"] for row in csv.DictReader(file)}
 
 
-def _findings(folder, run_id) -> dict[str, dict]:
+def _findings(folder: Any, run_id: str) -> dict[str, dict[str, Any]]:
     rows = parquet.read_table(folder / "out" / run_id / "findings").to_pylist()
     return {row["finding_id"]: row for row in rows}
 
 
-def _id_of(found: dict[str, dict], source_row_id: str) -> str:
+def _id_of(found: dict[str, dict[str, Any]], source_row_id: str) -> str:
     return next(one for one, row in found.items() if row["source_row_id"] == source_row_id)
 
 
-def test_decided_handed_in_and_judged_again(run_job, tmp_path):
+def test_decided_handed_in_and_judged_again(run_job: Any, tmp_path: Path) -> None:
     write(tmp_path / "in")
     assert _detect(run_job, tmp_path, "first").status == 0
     first = _findings(tmp_path, "first")
@@ -91,9 +93,9 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     # the entity corrects its quantity, which no longer is that of the dispense
     claims = tmp_path / "in" / "entity_claims.csv"
     rows = list(csv.DictReader(claims.open(encoding="utf-8", newline="")))
-    for row in rows:
-        if row["source_row_id"] == CLAIM_340B:
-            row["quantity"] = "60"
+    for claim in rows:
+        if claim["source_row_id"] == CLAIM_340B:
+            claim["quantity"] = "60"
     with claims.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -112,7 +114,7 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert after - before == pytest.approx((28 / 31 - 0.9) * (75 + interest), abs=0.011)
 
 
-def _send(run_job, folder, duplicate):
+def _send(run_job: Any, folder: Any, duplicate: Any) -> None:
     """Decided by a person, a line is sent to its state once, and to nobody what the state may not see."""
     path = folder / "d.csv"
     path.write_text(f"finding_id,decision,units\n{duplicate['finding_id']},DISPUTE,12.5\n", encoding="utf-8")
@@ -135,13 +137,13 @@ def _send(run_job, folder, duplicate):
     assert kept["case_id"] == duplicate["case_id"]
 
 
-def _case_of(folder, run_id, finding) -> dict:
+def _case_of(folder: Any, run_id: str, finding: Any) -> dict[str, Any]:
     rows = parquet.read_table(folder / "out" / run_id / "cases").to_pylist()
     (case,) = (row for row in rows if row["case_id"] == finding["case_id"])
     return case
 
 
-def test_feedback_without_a_run(run_job, tmp_path):
+def test_feedback_without_a_run(run_job: Any, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("finding_id,decision\nx,PAY\n", encoding="utf-8")
     ended = run_job(feedback, path, "--output", tmp_path / "out")

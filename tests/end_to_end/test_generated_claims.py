@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from engine import pipeline
-from tests.end_to_end.runs import settings_in
+from tests.end_to_end.runs import FinishedRun, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -32,13 +35,13 @@ OUTPUTS = (
 )
 
 
-def pairs(folder) -> set[tuple[str, str]]:
+def pairs(folder: Any) -> set[tuple[str, str]]:
     table = pd.read_parquet(folder)
     return set(zip(table.source_row_id, table.rule_id, strict=True))
 
 
 @pytest.mark.both_engines
-def test_every_planted_violation_is_found_under_its_rule(generated_run):
+def test_every_planted_violation_is_found_under_its_rule(generated_run: FinishedRun) -> None:
     planted = pairs(generated_run.claims / "truth")
     missed = planted - generated_run.rule_hits()
     assert not missed, sorted(missed, key=lambda pair: pair[1])[:20]
@@ -52,13 +55,13 @@ def test_every_planted_violation_is_found_under_its_rule(generated_run):
 
 
 @pytest.mark.both_engines
-def test_no_look_alike_is_flagged(generated_run):
+def test_no_look_alike_is_flagged(generated_run: FinishedRun) -> None:
     flagged = pairs(generated_run.claims / "look_alikes") & generated_run.rule_hits()
     assert not flagged, sorted(flagged, key=lambda pair: pair[1])[:20]
 
 
 @pytest.mark.both_engines
-def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(generated_run):
+def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(generated_run: FinishedRun) -> None:
     statistical = {"R035", "R036", "R037", "R052"}
     # a reversal after the cut-off is watched (R020, WEAK), not disputed, until its credit is overdue (R055)
     expected = pairs(generated_run.claims / "truth") | pairs(generated_run.claims / "watch")
@@ -67,7 +70,7 @@ def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(genera
 
 
 @pytest.mark.both_engines
-def test_files_are_readable_by_owner_and_group_only(generated_run):
+def test_files_are_readable_by_owner_and_group_only(generated_run: FinishedRun) -> None:
     root = generated_run.folder.parent
     written = list(root.rglob("*"))
     assert {"mlflow.db", "mlartifacts", generated_run.folder.name} <= {path.name for path in root.iterdir()}
@@ -75,7 +78,7 @@ def test_files_are_readable_by_owner_and_group_only(generated_run):
 
 
 @pytest.mark.both_engines
-def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run):
+def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run: FinishedRun) -> None:
     numbers = set(generated_run.findings().rx_number_raw.dropna())
     assert numbers
     detail = pd.read_csv(generated_run.folder / "disputes" / "detail.csv", dtype=str)
@@ -85,7 +88,7 @@ def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run):
 
 
 @pytest.mark.both_engines
-def test_the_summary_records_the_settings_and_the_reference_files(generated_run):
+def test_the_summary_records_the_settings_and_the_reference_files(generated_run: FinishedRun) -> None:
     summary = generated_run.json("summary.json")
     assert summary["settings"]["input"]["tables"]["products"]["complete"] is True
     assert set(summary["reference_files"]) == {
@@ -96,13 +99,13 @@ def test_the_summary_records_the_settings_and_the_reference_files(generated_run)
 
 
 @pytest.mark.both_engines
-def test_all_outputs_are_there_and_nothing_else(generated_run):
+def test_all_outputs_are_there_and_nothing_else(generated_run: FinishedRun) -> None:
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
     assert [path.name for path in (generated_run.folder / "review").iterdir() if path.suffix == ".xlsx"]
 
 
 @pytest.mark.both_engines
-def test_the_tie_out_adds_up_and_nothing_of_a_red_line_is_offered(generated_run):
+def test_the_tie_out_adds_up_and_nothing_of_a_red_line_is_offered(generated_run: FinishedRun) -> None:
     tie_out = pd.read_parquet(generated_run.folder / "tie_out")
     lines = pd.read_parquet(generated_run.folder / "dispute_lines")
     counts = generated_run.json("summary.json")["counts"]
@@ -121,7 +124,9 @@ def test_the_tie_out_adds_up_and_nothing_of_a_red_line_is_offered(generated_run)
 
 
 @pytest.mark.both_engines
-def test_every_finding_that_goes_to_somebody_is_in_one_case_and_every_finding_has_a_standing(generated_run):
+def test_every_finding_that_goes_to_somebody_is_in_one_case_and_every_finding_has_a_standing(
+    generated_run: FinishedRun,
+) -> None:
     findings, folder = generated_run.findings(), generated_run.folder
     cases, queue = pd.read_parquet(folder / "cases"), pd.read_parquet(folder / "queue")
     of_cases = findings.case_id.dropna().value_counts().to_dict()
@@ -138,7 +143,7 @@ def test_every_finding_that_goes_to_somebody_is_in_one_case_and_every_finding_ha
 
 
 @pytest.mark.both_engines
-def test_every_row_is_accounted_for(generated_run):
+def test_every_row_is_accounted_for(generated_run: FinishedRun) -> None:
     ledger = generated_run.json("ledger.json")
     for table in ("rebate_claims", "pharmacy_claims", "entity_claims"):
         received = len(pd.read_parquet(generated_run.claims / table, columns=["source_row_id"]))
@@ -152,15 +157,17 @@ def test_every_row_is_accounted_for(generated_run):
     assert quarantined == sum(summary["counts"]["quarantined"].values())
 
 
-def explained_in(spark, run, source_row_id: str):
+def explained_in(spark: SparkSession, run: Any, source_row_id: str) -> Any:
     settings = settings_in(run.claims, run.folder.parent)
     return pipeline.explain(spark, settings, run.folder.name, source_row_id)
 
 
 @pytest.mark.both_engines
-def test_links_and_rules_of_a_finding_are_explained_as_in_the_run(spark, generated_run):
-    found = generated_run.findings()
-    found = found[found.match_tier == "T3"].sort_values("source_row_id").iloc[0]
+def test_links_and_rules_of_a_finding_are_explained_as_in_the_run(
+    spark: SparkSession, generated_run: FinishedRun
+) -> None:
+    findings = generated_run.findings()
+    found = findings[findings.match_tier == "T3"].sort_values("source_row_id").iloc[0]
     explained = explained_in(spark, generated_run, found.source_row_id)
     best = explained.pairs[0]
     fired = {answer["rule_id"]: answer["message"] for answer in explained.answers if answer["answer"] == "FIRED"}
@@ -173,18 +180,24 @@ def test_links_and_rules_of_a_finding_are_explained_as_in_the_run(spark, generat
 
 
 @pytest.mark.parametrize("subject", ["ENTITY_CLAIM", "INVOICE"])
-def test_findings_of_other_subjects_are_explained_as_in_the_run(spark, generated_run, subject):
-    found = generated_run.findings()
-    found = found[(found.subject == subject) & (found.program != "PARTD_INFL")].sort_values("source_row_id").iloc[-1]
+def test_findings_of_other_subjects_are_explained_as_in_the_run(
+    spark: SparkSession, generated_run: FinishedRun, subject: str
+) -> None:
+    findings = generated_run.findings()
+    others = (findings.subject == subject) & (findings.program != "PARTD_INFL")
+    found = findings[others].sort_values("source_row_id").iloc[-1]
     explained = explained_in(spark, generated_run, found.source_row_id)
     fired = {answer["rule_id"] for answer in explained.answers if answer["answer"] == "FIRED"}
     assert explained.subject == subject
     assert fired == {hit["rule_id"] for hit in found.rules}
 
 
-def test_rules_of_a_row_that_is_no_finding_are_explained_without_one_that_fired(spark, generated_run):
-    linked = pd.read_parquet(generated_run.folder / "kept" / "facts" / "claims", columns=["source_row_id", "link_tier"])
-    linked = set(linked[linked.link_tier.notna()].source_row_id) - set(generated_run.findings().source_row_id)
+def test_rules_of_a_row_that_is_no_finding_are_explained_without_one_that_fired(
+    spark: SparkSession, generated_run: FinishedRun
+) -> None:
+    facts = pd.read_parquet(generated_run.folder / "kept" / "facts" / "claims", columns=["source_row_id", "link_tier"])
+    linked: set[Any] = set(facts[facts.link_tier.notna()].source_row_id)
+    linked -= set(generated_run.findings().source_row_id)
     explained = explained_in(spark, generated_run, min(linked))
     answers = {answer["answer"] for answer in explained.answers}
     assert "FIRED" not in answers
@@ -192,7 +205,7 @@ def test_rules_of_a_row_that_is_no_finding_are_explained_without_one_that_fired(
 
 
 @pytest.mark.both_engines
-def test_findings_are_unique_explained_and_carry_the_model(generated_run):
+def test_findings_are_unique_explained_and_carry_the_model(generated_run: FinishedRun) -> None:
     findings = generated_run.findings()
     assert findings.finding_id.is_unique
     assert findings.narrative.str.len().min() > 20
@@ -207,7 +220,7 @@ def test_findings_are_unique_explained_and_carry_the_model(generated_run):
 
 
 @pytest.mark.both_engines
-def test_nothing_is_a_dispute_on_a_score_alone(generated_run):
+def test_nothing_is_a_dispute_on_a_score_alone(generated_run: FinishedRun) -> None:
     findings = generated_run.findings()
     alone = findings[findings.rules.map(lambda hits: {hit["rule_id"] for hit in hits} == {"R052"})]
     assert not alone.empty

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
-from runs import FinishedRun, detect_in, settings_in
+from pyspark.sql import SparkSession
 
 from engine import pipeline
+from tests.end_to_end.runs import FinishedRun, detect_in, settings_in
 
 NDC, NPI = "00002759701", "1234567893"
 _CLAIM = {"entity_id": "DSH010001", "pharmacy_npi": NPI, "date_of_service": "2026-02-10", "ndc": NDC, "quantity": 30}
-TABLES = {
+TABLES: dict[str, Any] = {
     "entity_claims": [
         *({**_CLAIM, "source_row_id": f"E{n}", "claim_type": "RX", "rx_number": 1000000 + n, "bin": "600001"}
           for n in range(10)),
@@ -35,7 +37,7 @@ TABLES = {
 
 
 @pytest.fixture(scope="module")
-def run(spark, tmp_path_factory):
+def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Any:
     root = tmp_path_factory.mktemp("inflation")
     for name, rows in TABLES.items():
         with (root / f"{name}.csv").open("w", newline="") as file:
@@ -45,7 +47,7 @@ def run(spark, tmp_path_factory):
     return FinishedRun(detect_in(spark, root, root / "output"), root)
 
 
-def test_a_report_is_an_invoice_of_no_state(run):
+def test_a_report_is_an_invoice_of_no_state(run: Any) -> None:
     found = run.findings()
     report = found[found.source_row_id == f"PARTD_INFL//{NDC}/2025Q4"].iloc[0]
     assert (report.subject, report.program, report.payer_id, report.state) == ("INVOICE", "PARTD_INFL", "CMS", None)
@@ -56,7 +58,7 @@ def test_a_report_is_an_invoice_of_no_state(run):
     assert run.rule_hits() == {(report.source_row_id, "R014"), ("M1", "R015")}
 
 
-def test_a_report_is_explained_by_its_rule(spark, run):
+def test_a_report_is_explained_by_its_rule(spark: SparkSession, run: Any) -> None:
     settings = settings_in(run.claims, run.folder.parent)
     explained = pipeline.explain(spark, settings, run.folder.name, f"PARTD_INFL//{NDC}/2025Q4")
     found = run.findings().set_index("source_row_id").loc[f"PARTD_INFL//{NDC}/2025Q4"]
@@ -65,7 +67,7 @@ def test_a_report_is_explained_by_its_rule(spark, run):
     assert (explained.pairs, explained.picture) == ([], None)
 
 
-def test_every_report_is_accounted_for(run):
+def test_every_report_is_accounted_for(run: Any) -> None:
     steps = run.json("ledger.json")["inflation_reports"]
     assert {step["step"]: (step["rows_in"], step["rows_out"]) for step in steps} == {
         "read": (3, 3),
@@ -81,7 +83,7 @@ def test_every_report_is_accounted_for(run):
     assert run.json("summary.json")["counts"]["dispute_lines"] == 0
 
 
-def test_the_report_stands_in_the_workbook_and_on_the_page(run):
+def test_the_report_stands_in_the_workbook_and_on_the_page(run: Any) -> None:
     workbook = openpyxl.load_workbook(next(Path(run.folder, "review").glob("*.xlsx")), read_only=True)
     cells = {str(cell) for sheet in workbook for row in sheet.iter_rows(values_only=True) for cell in row if cell}
     assert {"PARTD_INFL", "CMS"} <= cells

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,7 @@ INVOICES_MODEL = MlflowSettings().invoices_model
 
 
 @pytest.fixture
-def words(tmp_path):
+def words(tmp_path: Path) -> Any:
     (tmp_path / "in").mkdir()
     pd.DataFrame([INVOICE, {**INVOICE, "state": "AL"}]).to_csv(tmp_path / "in" / "invoices.csv", index=False)
     places = ["--input", tmp_path / "in", "--output", tmp_path / "out", "--run-id", "r", "--as-of", "2026-09-30"]
@@ -38,15 +40,15 @@ def words(tmp_path):
 
 
 @pytest.fixture
-def started(tmp_path, words):
+def started(tmp_path: Path, words: Any) -> Iterator[Any]:
     """Starts `detect` as a process of its own, stopped as soon as it has written a result: engines differ in speed."""
     processes = []
 
-    def holds_lease(process):
+    def holds_lease(process: subprocess.Popen[str]) -> bool:
         lease = tmp_path / "out" / ".r.work" / "_lease.json"
         return lease.exists() and f'"pid": {process.pid},' in lease.read_text()
 
-    def start(result, *options):
+    def start(result: str, *options: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs.detect", *words, *options],
             cwd=PROJECT,
@@ -68,12 +70,14 @@ def started(tmp_path, words):
 
     yield start
     for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with process:  # which closes its pipes and waits
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_run_killed_resumed_ended_by_sigterm_and_resumed(started, words, run_job, tmp_path):
+def test_a_run_killed_resumed_ended_by_sigterm_and_resumed(
+    started: Any, words: Any, run_job: Any, tmp_path: Path
+) -> None:
     work = tmp_path / "out" / ".r.work"
     first = started("conformed/invoices")
     lease = (work / "_lease.json").read_bytes()
@@ -113,14 +117,14 @@ def test_a_run_killed_resumed_ended_by_sigterm_and_resumed(started, words, run_j
 
 
 def test_damage_to_the_work_folder_is_reported_as_such_and_computed_again_on_resume(
-    words, run_job, tmp_path, monkeypatch
-):
+    words: Any, run_job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from engine import facts
 
     work = tmp_path / "out" / ".r.work"
     real = facts.invoice_facts
 
-    def damaged(*tables):
+    def damaged(*tables: Any) -> Any:
         (part,) = (work / "conformed" / "invoices").glob("*.parquet")
         part.write_bytes(part.read_bytes()[:100])
         return real(*tables)
@@ -139,7 +143,9 @@ def test_damage_to_the_work_folder_is_reported_as_such_and_computed_again_on_res
     assert [step["rows_in"] for step in ledger["invoices"] if step["step"] == "facts"] == [2]
 
 
-def test_a_run_is_resumed_with_the_model_version_that_it_began_with(started, words, run_job, tmp_path):
+def test_a_run_is_resumed_with_the_model_version_that_it_began_with(
+    started: Any, words: Any, run_job: Any, tmp_path: Path
+) -> None:
     """The alias moves while the run is interrupted: the old p-values must not stand under the new version's name."""
     import mlflow
 
@@ -169,7 +175,7 @@ def test_a_run_is_resumed_with_the_model_version_that_it_began_with(started, wor
     assert f"by {INVOICES_MODEL} version 1" in finished.out
 
 
-def registered_model(tracker, folder, seed):
+def registered_model(tracker: Any, folder: Any, seed: int) -> Any:
     values = np.random.default_rng(seed).normal(size=(400, len(INVOICE_FEATURES)))
     sample = pd.DataFrame(values, columns=list(INVOICE_FEATURES)).assign(source_row_id=[f"R{n}" for n in range(400)])
     settings = ModelSettings(detectors={"isolation_forest": IsolationForestSettings(trees=10, seed=seed)})

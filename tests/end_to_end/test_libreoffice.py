@@ -6,6 +6,7 @@ import csv
 import random
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow.parquet as parquet
@@ -22,21 +23,21 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "dispute-f
 SETTINGS = ("--config", EXAMPLE / "settings.yaml")
 
 
-def _detect(run_job, folder, run_id):
+def _detect(run_job: Any, folder: Any, run_id: str) -> Any:
     words = ["--input", EXAMPLE / "input", "--output", folder / "out", "--run-id", run_id, "--as-of", "2025-12-18"]
     ended = run_job(detect, *words, *SETTINGS, "--set", f"mlflow.tracking_uri=sqlite:///{folder}/mlflow.db")
     assert ended.status == 0, ended
     return folder / "out" / run_id
 
 
-def _hand_in(run_job, folder, path):
+def _hand_in(run_job: Any, folder: Any, path: Any) -> Any:
     words = ["--output", folder / "out", "--as-of", "2025-12-18"]
     ended = run_job(feedback, path, *words)
     assert ended.status == 0, ended
     return ended.out
 
 
-def test_edited_in_libreoffice_and_handed_in(run_job, tmp_path):
+def test_edited_in_libreoffice_and_handed_in(run_job: Any, tmp_path: Path) -> None:
     run = _detect(run_job, tmp_path, "first")
     workbook = run / "review" / "findings.xlsx"
     saved = saved_by_libreoffice(workbook, "xlsx", tmp_path)
@@ -74,7 +75,7 @@ def test_edited_in_libreoffice_and_handed_in(run_job, tmp_path):
         _check_csv(sent / name, tmp_path)
 
 
-def _watch_in_csv_file(run_job, folder: Path, run: Path, decided: list[str]) -> None:
+def _watch_in_csv_file(run_job: Any, folder: Path, run: Path, decided: list[str]) -> None:
     """findings.csv opened in LibreOffice, a decision entered, saved, and handed in."""
     findings = run / "review" / "findings.csv"
     _check_csv(findings, folder)

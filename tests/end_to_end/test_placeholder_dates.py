@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow.parquet as parquet
@@ -39,7 +41,7 @@ def _row(table: Table, number: int, day: str | None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("placeholders")
     for table in TABLES.values():
         with (folder / f"{table.name}.csv").open("w", encoding="utf-8", newline="") as file:
@@ -49,7 +51,7 @@ def world(tmp_path_factory):
     return folder
 
 
-def test_the_main_job_and_explain_keep_every_day(run_job, world, tmp_path):
+def test_the_main_job_and_explain_keep_every_day(run_job: Any, world: Any, tmp_path: Path) -> None:
     words = ["--input", world, "--output", tmp_path, "--run-id", "r"]
     ended = run_job(detect, *words, "--as-of", "2026-09-30")
     assert ended.status == 0, ended

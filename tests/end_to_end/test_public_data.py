@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 import yaml
+from pyspark.sql import SparkSession
 
 from tests.end_to_end.published_files import publish
 from tests.end_to_end.runs import FinishedRun, detect_in
@@ -16,7 +20,7 @@ SUPPRESSED = 25_868
 
 
 @pytest.fixture(scope="module")
-def public_run(spark, public_data, tmp_path_factory) -> FinishedRun:
+def public_run(spark: SparkSession, public_data: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     with open("conf/public-data.yaml", encoding="utf-8") as file:
         tables = yaml.safe_load(file)["input"]["tables"]
     output = tmp_path_factory.mktemp("public")
@@ -26,7 +30,7 @@ def public_run(spark, public_data, tmp_path_factory) -> FinishedRun:
 
 
 @pytest.fixture(scope="module")
-def sdud(public_data) -> pd.DataFrame:
+def sdud(public_data: Path) -> pd.DataFrame:
     lines = pd.read_csv(public_data / "sdud_ak_2022.csv.gz", dtype=str)
     lines["period_start"] = pd.PeriodIndex(lines.year + "Q" + lines.quarter, freq="Q").start_time
     lines["source_row_id"] = "MDRP_FFS/" + lines.state + "/" + lines.ndc + "/" + lines.year + "Q" + lines.quarter
@@ -36,7 +40,7 @@ def sdud(public_data) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def judged(sdud) -> pd.DataFrame:
+def judged(sdud: Any) -> pd.DataFrame:
     return sdud[sdud.suppression_used == "false"]
 
 
@@ -44,7 +48,7 @@ def rows_with(run: FinishedRun, rule: str) -> set[str]:
     return {row for row, hit in run.rule_hits() if hit == rule}
 
 
-def test_suppressed_lines_are_kept_and_counted_and_never_judged(public_run, sdud):
+def test_suppressed_lines_are_kept_and_counted_and_never_judged(public_run: FinishedRun, sdud: Any) -> None:
     assert len(sdud) == SDUD_LINES
     suppressed = set(sdud[sdud.suppression_used == "true"].source_row_id)
     assert len(suppressed) == SUPPRESSED
@@ -55,7 +59,9 @@ def test_suppressed_lines_are_kept_and_counted_and_never_judged(public_run, sdud
     assert not suppressed & set(public_run.findings().source_row_id)
 
 
-def test_lines_of_quarters_that_began_over_a_year_after_termination(public_run, public_data, judged):
+def test_lines_of_quarters_that_began_over_a_year_after_termination(
+    public_run: FinishedRun, public_data: Any, judged: Any
+) -> None:
     products = pd.read_csv(public_data / "mdrp_terminated_products.csv.gz", dtype=str)
     lines = judged.merge(products[["ndc", "termination_date", "reactivation_date"]], on="ndc")
     terminated = pd.to_datetime(lines.termination_date)
@@ -67,7 +73,7 @@ def test_lines_of_quarters_that_began_over_a_year_after_termination(public_run, 
     assert rows_with(public_run, "R022") == expected
 
 
-def test_a_late_line_is_a_request_for_detail_and_no_accusation(public_run):
+def test_a_late_line_is_a_request_for_detail_and_no_accusation(public_run: FinishedRun) -> None:
     findings = public_run.findings()
     late = findings[findings.rules.map(lambda hits: {hit["rule_id"] for hit in hits} == {"R022"})]
     assert not late.empty
@@ -76,7 +82,7 @@ def test_a_late_line_is_a_request_for_detail_and_no_accusation(public_run):
     assert (late.evidence == "MEDIUM").all()
 
 
-def test_lines_whose_price_is_far_from_nadac(public_run, public_data, judged):
+def test_lines_whose_price_is_far_from_nadac(public_run: FinishedRun, public_data: Any, judged: Any) -> None:
     nadac = pd.read_parquet(public_data / "nadac_2013_2022.parquet")
     pairs = judged.merge(nadac, on="ndc")
     start = pd.to_datetime(pairs.effective_date)
@@ -92,7 +98,7 @@ def test_lines_whose_price_is_far_from_nadac(public_run, public_data, judged):
     assert expected & set(suprep.index)
 
 
-def test_units_per_prescription_far_from_the_products_own_median(public_run, judged):
+def test_units_per_prescription_far_from_the_products_own_median(public_run: FinishedRun, judged: Any) -> None:
     per_prescription = judged.units_reimbursed / judged.number_of_prescriptions
     median = per_prescription.groupby(judged.ndc).transform("median")
     ratio = per_prescription / median
@@ -101,12 +107,12 @@ def test_units_per_prescription_far_from_the_products_own_median(public_run, jud
     assert expected <= rows_with(public_run, "R035")
 
 
-def test_no_line_of_public_totals_becomes_a_dispute_line(public_run):
+def test_no_line_of_public_totals_becomes_a_dispute_line(public_run: FinishedRun) -> None:
     assert (public_run.findings().action != "DISPUTE").all()
     assert pd.read_csv(public_run.folder / "disputes" / "detail.csv").empty
 
 
-def test_the_summary_says_what_was_off_for_lack_of_tables(public_run):
+def test_the_summary_says_what_was_off_for_lack_of_tables(public_run: FinishedRun) -> None:
     summary = public_run.json("summary.json")
     assert "rebate_claims" in summary["rules_off"]["R001 on rebate_claims"]
     assert "rebate_claims" in summary["rules_off"]["R038 on invoices"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 from sklearn.metrics import average_precision_score
 
 from engine import pipeline
@@ -23,7 +25,9 @@ MODEL = "finding-reranker"
 
 
 @pytest.fixture(scope="module")
-def reviewed(spark, generated_run, tmp_path_factory) -> tuple[Settings, list[str]]:
+def reviewed(
+    spark: SparkSession, generated_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, list[str]]:
     """The shared run in an output folder of its own, its findings reviewed, and what training on that said."""
     output, tables = tmp_path_factory.mktemp("reviewed"), tmp_path_factory.mktemp("reviews")
     shutil.copytree(generated_run.folder, output / generated_run.folder.name)
@@ -77,7 +81,7 @@ def reviews_of(run: FinishedRun) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def figures(reviewed) -> dict[str, dict[str, float]]:
+def figures(reviewed: tuple[Settings, list[str]]) -> dict[str, dict[str, float]]:
     """Metrics of the training's runs in MLflow, by model."""
     import mlflow
 
@@ -90,7 +94,7 @@ def figures(reviewed) -> dict[str, dict[str, float]]:
     }
 
 
-def test_what_training_says(reviewed, figures):
+def test_what_training_says(reviewed: tuple[Settings, list[str]], figures: Any) -> None:
     _, said = reviewed
     told = "\n".join(said)
     assert "1 reviewed findings stand in no published run" in told
@@ -101,7 +105,7 @@ def test_what_training_says(reviewed, figures):
     assert figures[MODEL]["brier"] < figures[MODEL]["settings_brier"]
 
 
-def test_anomaly_models_are_measured_by_the_decisions_too(generated_run, figures):
+def test_anomaly_models_are_measured_by_the_decisions_too(generated_run: FinishedRun, figures: Any) -> None:
     metrics = figures["invoice-anomalies"]
     decisions, _ = reviews_of(generated_run)
     decided = generated_run.findings().merge(decisions, on="finding_id")
@@ -112,7 +116,9 @@ def test_anomaly_models_are_measured_by_the_decisions_too(generated_run, figures
     assert {"random_auprc", "random_gain_auprc", "random_gain_auprc_low", "random_rules_auprc"} <= set(metrics)
 
 
-def test_once_promoted_it_orders_the_queue_and_hides_nothing(spark, reviewed, generated_run, run_job):
+def test_once_promoted_it_orders_the_queue_and_hides_nothing(
+    spark: SparkSession, reviewed: tuple[Settings, list[str]], generated_run: Any, run_job: Any
+) -> None:
     from jobs.promote import promote
 
     settings, _ = reviewed

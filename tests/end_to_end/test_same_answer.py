@@ -5,15 +5,20 @@ test_same_findings_on_both_engines.py compares a run on Spark with one on the em
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.end_to_end.run_comparison import differences, rows_of
-from tests.end_to_end.runs import detect_in, in_another_order
+from tests.end_to_end.runs import FinishedRun, detect_in, in_another_order
 
 pytestmark = pytest.mark.slow
 
 
-def test_claims_in_another_order_and_other_files_give_the_same_tables(spark, generated_run, tmp_path):
+def test_claims_in_another_order_and_other_files_give_the_same_tables(
+    spark: SparkSession, generated_run: FinishedRun, tmp_path: Path
+) -> None:
     claims = in_another_order(generated_run.claims, tmp_path / "claims")
     again = detect_in(spark, claims, tmp_path / "runs")
     assert rows_of(again, "findings") > 0

@@ -10,13 +10,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import ENGINES
 from tests.end_to_end.conftest import DISPENSES, SEED
 from tests.end_to_end.run_comparison import differences, differences_of_tables, rows_of
-from tests.end_to_end.runs import RUN_ID, SET_BY_SESSIONS, in_another_order
+from tests.end_to_end.runs import RUN_ID, SET_BY_SESSIONS, FinishedRun, in_another_order
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,9 @@ def run_on(engine: str, module: str, *words: object) -> None:
     assert ended.returncode == 0, f"{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
 
 
-def test_generated_tables_are_the_same_and_of_the_same_types(generated_claims, engine_of_jobs, tmp_path):
+def test_generated_tables_are_the_same_and_of_the_same_types(
+    generated_claims: Path, engine_of_jobs: Any, tmp_path: Path
+) -> None:
     assert (generated_claims / "rebate_claims").is_dir()
     (other,) = set(ENGINES) - {engine_of_jobs}
     run_on(other, "jobs.synthesize", "--output", tmp_path / "claims", "--claims", DISPENSES, "--seed", SEED)
@@ -44,7 +47,7 @@ def test_generated_tables_are_the_same_and_of_the_same_types(generated_claims, e
 
 
 @pytest.mark.spark_only("a run on Spark, compared with one on the embedded engine")
-def test_every_table_of_a_run_is_the_same(generated_run, tmp_path):
+def test_every_table_of_a_run_is_the_same(generated_run: FinishedRun, tmp_path: Path) -> None:
     claims = in_another_order(generated_run.claims, tmp_path / "claims")
     run_on("embedded", "tests.end_to_end.runs", claims, tmp_path / "runs")
     on_spark = generated_run.folder

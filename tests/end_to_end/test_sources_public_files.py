@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.runtime.storage import storage_of
@@ -15,19 +19,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 
 @pytest.fixture(scope="module")
-def opened(spark, public_data) -> dict[str, OpenedTable]:
+def opened(spark: SparkSession, public_data: Path) -> dict[str, OpenedTable]:
     settings = Settings.model_validate({"input": {"root": str(public_data), "tables": DERIVED}})
     return open_tables(spark, storage_of(spark), settings)
 
 
 @pytest.fixture(scope="module")
-def published(spark, public_data, tmp_path_factory) -> dict[str, OpenedTable]:
+def published(
+    spark: SparkSession, public_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, OpenedTable]:
     folder = publish(public_data, tmp_path_factory.mktemp("published"))
     settings = load_settings("conf/public-data.yaml", [f"input.root={folder}"])
     return open_tables(spark, storage_of(spark), settings)
 
 
-def as_text(path) -> pd.DataFrame:
+def as_text(path: Any) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, sep="|" if ".psv" in path.name else ",", keep_default_na=False)
 
 
@@ -35,7 +41,7 @@ def pandas_of(table: OpenedTable) -> pd.DataFrame:
     return table.rows.select([F.col(name).cast("string") for name in table.rows.columns]).toPandas()
 
 
-def test_every_configured_file_is_opened(opened):
+def test_every_configured_file_is_opened(opened: dict[str, OpenedTable]) -> None:
     assert set(opened) >= {
         *("invoices", "market_prices", "products", "covered_entities", "contract_pharmacies", "pharmacy_claims")
     }
@@ -44,7 +50,7 @@ def test_every_configured_file_is_opened(opened):
     assert all(set(table.table.required_names) <= table.columns for table in opened.values())
 
 
-def test_drug_utilization(opened, public_data):
+def test_drug_utilization(opened: dict[str, OpenedTable], public_data: Any) -> None:
     theirs = as_text(public_data / "sdud_ak_2022.csv.gz")
     ours = pandas_of(opened["invoices"]).fillna("")
     assert len(ours) == len(theirs) == 44_376
@@ -65,7 +71,7 @@ def test_drug_utilization(opened, public_data):
         assert (ours[name].to_numpy() == theirs[source].to_numpy()).all(), name
 
 
-def test_market_prices(opened, public_data):
+def test_market_prices(opened: dict[str, OpenedTable], public_data: Any) -> None:
     theirs = pd.read_parquet(public_data / "nadac_2013_2022.parquet")
     ours = opened["market_prices"].rows
     assert ours.count() == len(theirs) == 760_110
@@ -85,7 +91,7 @@ def test_market_prices(opened, public_data):
     assert (told[3], told[4]) == (str(theirs.effective_date.min()), str(theirs.effective_date.max()))
 
 
-def test_prices_of_an_ndc_follow_each_other_without_gap_or_overlap(opened):
+def test_prices_of_an_ndc_follow_each_other_without_gap_or_overlap(opened: dict[str, OpenedTable]) -> None:
     prices = opened["market_prices"].rows
     trulicity = prices.where("ndc = '00002143380'").orderBy("effective_date").collect()
     assert [(row.effective_date, row.end_date) for row in trulicity[:2]] == [
@@ -95,7 +101,7 @@ def test_prices_of_an_ndc_follow_each_other_without_gap_or_overlap(opened):
     assert trulicity[-1].end_date is None
 
 
-def test_products(opened, public_data):
+def test_products(opened: dict[str, OpenedTable], public_data: Any) -> None:
     theirs = as_text(public_data / "mdrp_terminated_products.csv.gz")
     ours = pandas_of(opened["products"]).fillna("")
     assert len(ours) == 22_940
@@ -104,7 +110,7 @@ def test_products(opened, public_data):
         assert (ours[name].to_numpy() == theirs[name].str.strip().to_numpy()).all(), name
 
 
-def test_entities_and_contract_pharmacies(opened, public_data):
+def test_entities_and_contract_pharmacies(opened: dict[str, OpenedTable], public_data: Any) -> None:
     for name, file, renamed in (
         ("covered_entities", "opais_covered_entities_5_states.csv.gz", {"address": "street"}),
         ("contract_pharmacies", "opais_contract_pharmacies_5_states.csv.gz", {}),
@@ -119,7 +125,7 @@ def test_entities_and_contract_pharmacies(opened, public_data):
         )
 
 
-def test_prescription_drug_events(opened, public_data):
+def test_prescription_drug_events(opened: dict[str, OpenedTable], public_data: Any) -> None:
     theirs = as_text(public_data / "cms_synthetic_pde.psv.gz").set_index("PDE_ID").sort_index()
     ours = pandas_of(opened["pharmacy_claims"]).fillna("").set_index("source_row_id").sort_index()
     assert len(ours) == 984
@@ -132,7 +138,7 @@ def test_prescription_drug_events(opened, public_data):
     assert (ours.dispensing_status == "").all()
 
 
-def test_the_crosswalk_of_hcpcs_codes(opened, public_data):
+def test_the_crosswalk_of_hcpcs_codes(opened: dict[str, OpenedTable], public_data: Any) -> None:
     theirs = as_text(public_data / "cms_asp_ndc_hcpcs_2025q4.csv.gz")
     is_ndc = theirs.ndc2.str.fullmatch(r"\d{5}-\d{4}-\d{2}")
     crosswalk = opened["hcpcs_crosswalk"]
@@ -150,7 +156,9 @@ def test_the_crosswalk_of_hcpcs_codes(opened, public_data):
     assert factors[agrees.to_numpy()] == pytest.approx((size / units)[agrees].to_numpy(), abs=5e-7)
 
 
-def test_files_as_they_are_published_say_what_the_derived_copies_say(published, opened):
+def test_files_as_they_are_published_say_what_the_derived_copies_say(
+    published: dict[str, OpenedTable], opened: Any
+) -> None:
     for name in ("invoices", "products", "covered_entities", "contract_pharmacies", "pharmacy_claims"):
         columns = sorted(opened[name].columns & published[name].columns - {"participating_start", "source_row_id"})
         ours, theirs = (
@@ -166,7 +174,7 @@ def test_files_as_they_are_published_say_what_the_derived_copies_say(published, 
     assert published["invoices"].left_out == {"NATIONAL_TOTAL": 1000}
 
 
-def test_weekly_lists_of_two_years_give_the_prices_of_2022(published, public_data):
+def test_weekly_lists_of_two_years_give_the_prices_of_2022(published: dict[str, OpenedTable], public_data: Any) -> None:
     theirs = pd.read_parquet(public_data / "nadac_2013_2022.parquet")
     ends = pd.to_datetime(theirs.end_date.astype(str), errors="coerce")
     theirs = theirs[ends.isna() | (ends >= "2022-01-01")].sort_values(["ndc", "effective_date"])

@@ -6,13 +6,14 @@ import os
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 USUAL_SEED = 20_261_130
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: Any) -> None:
     """Property tests are run on both engines."""
     for item in items:
         if Path(__file__).parent in item.path.parents:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def duplicates(rows: list[dict], most: int) -> dict[str, tuple[str, str, list[str], int, int]]:
+def duplicates(rows: list[dict[str, Any]], most: int) -> dict[str, tuple[str, str, list[str], int, int]]:
     """{row id: (rule, nearest earlier row, the `most` nearest earlier rows, their number, units at issue)}."""
     found = {}
     left = _left(rows)
@@ -28,10 +29,10 @@ def duplicates(rows: list[dict], most: int) -> dict[str, tuple[str, str, list[st
     return found
 
 
-def _left(rows: list[dict]) -> dict[str, int]:
+def _left(rows: list[dict[str, Any]]) -> dict[str, int]:
     """{row id: units that no later row takes back}, each row below zero taking back from the last one before it."""
     left: dict[str, int] = {}
-    before: list[dict] = []
+    before: list[dict[str, Any]] = []
     for row in sorted(rows, key=_arrival):
         units = int(row["ndc_units"])
         left[row["source_row_id"]] = max(units, 0)
@@ -44,30 +45,30 @@ def _left(rows: list[dict]) -> dict[str, int]:
     return left
 
 
-def _claimed(row: dict) -> tuple:
+def _claimed(row: dict[str, Any]) -> tuple[Any, ...]:
     return (_key(row), row["program"], _asking(row), row["contract_id"])
 
 
-def _asking(row: dict) -> str:
+def _asking(row: dict[str, Any]) -> str:
     return (row["state"] or row["payer_id"]) if _of_medicaid(row) else row["payer_id"]
 
 
-def _of_medicaid(row: dict) -> bool:
+def _of_medicaid(row: dict[str, Any]) -> bool:
     return row["program"] in ("MDRP_FFS", "MDRP_MCO")
 
 
-def _likeness(row: dict, other: dict) -> tuple[int, int, int]:
+def _likeness(row: dict[str, Any], other: dict[str, Any]) -> tuple[int, int, int]:
     """How well payer, program and period agree, each counting for nothing where the one before it differs."""
     payer = _asking(row) == _asking(other)
     program = payer and row["program"] == other["program"]
     return payer, program, program and row["period"] == other["period"]
 
 
-def _arrival(row: dict) -> tuple:
+def _arrival(row: dict[str, Any]) -> tuple[Any, ...]:
     return (row["received_at"] or _LONG_AGO, row["source_row_id"])
 
 
-def _repeats(row: dict, other: dict) -> bool:
+def _repeats(row: dict[str, Any], other: dict[str, Any]) -> bool:
     key = _key(row)
     if key is None or key != _key(other):
         return False
@@ -77,9 +78,11 @@ def _repeats(row: dict, other: dict) -> bool:
     return {row["dispensing_status"], other["dispensing_status"]} != {"P", "C"}
 
 
-def _key(row: dict) -> tuple | None:
+def _key(row: dict[str, Any]) -> tuple[Any, ...] | None:
     if row["program"] == "MFP":
         return None
+    never_null: tuple[Any, ...]
+    key: tuple[Any, ...]
     compared = (_of_medicaid(row), row["rebate_type"] or ("FEDERAL" if _of_medicaid(row) else "BASE"))
     if row["claim_type"] == "RX":
         never_null = (row["pharmacy_key"], row["script_key"], row["date_of_service"], row["ndc11"])
@@ -97,7 +100,7 @@ def _key(row: dict) -> tuple | None:
     return None if None in never_null else key
 
 
-def _rule(row: dict, nearest: dict) -> str:
+def _rule(row: dict[str, Any], nearest: dict[str, Any]) -> str:
     if _asking(row) != _asking(nearest):
         return "R018"
     if row["program"] != nearest["program"]:
@@ -105,7 +108,7 @@ def _rule(row: dict, nearest: dict) -> str:
     return "R019" if row["period"] != nearest["period"] else "R016"
 
 
-def early_refills(rows: list[dict]) -> dict[str, float]:
+def early_refills(rows: list[dict[str, Any]]) -> dict[str, float]:
     """{row id: days since the previous fill / its days supply}, where that is known."""
     ratios = {}
     for row in rows:

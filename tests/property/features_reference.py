@@ -6,11 +6,12 @@ from datetime import date
 from decimal import Decimal
 from math import log
 from statistics import median
+from typing import Any
 
 MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 
 
-def features(world: dict[str, list[dict]], as_of: date, least_days: int) -> dict[str, dict]:
+def features(world: dict[str, list[dict[str, Any]]], as_of: date, least_days: int) -> dict[str, dict[str, Any]]:
     """{row id: its features} of the claims in `screen`."""
     screen = {row["source_row_id"]: row for row in world["screen"]}
     links = {row["source_row_id"]: row for row in world["links"]}
@@ -54,7 +55,7 @@ def _period(period: str) -> int:
     return int(period[:4]) * 4 + int(period[5])
 
 
-def _is_before(row: dict, other_day: date) -> bool:
+def _is_before(row: dict[str, Any], other_day: date) -> bool:
     return 1 <= quarter(row["date_of_service"]) - quarter(other_day) <= 4
 
 
@@ -66,7 +67,7 @@ def _share(part: int | Decimal, whole: int | Decimal) -> float | None:
     return float(part) / float(whole) if whole else None
 
 
-def _entity_and_contracts(row: dict, world: dict, parents: dict) -> dict:
+def _entity_and_contracts(row: dict[str, Any], world: dict[str, Any], parents: dict[str, Any]) -> dict[str, Any]:
     day, pharmacy = row["date_of_service"], row["pharmacy_key"]
     versions = [
         _covers(day, one["participating_start"], one["termination_date"])
@@ -114,7 +115,7 @@ def _entity_and_contracts(row: dict, world: dict, parents: dict) -> dict:
     return found
 
 
-def _shares(row: dict, world: dict, links: dict) -> dict:
+def _shares(row: dict[str, Any], world: dict[str, Any], links: dict[str, Any]) -> dict[str, Any]:
     def linked_share(*key: str) -> float | None:
         if any(row[name] is None for name in key):
             return None
@@ -149,7 +150,7 @@ def _shares(row: dict, world: dict, links: dict) -> dict:
     }
 
 
-def _repeats(row: dict, claims: list[dict]) -> dict:
+def _repeats(row: dict[str, Any], claims: list[dict[str, Any]]) -> dict[str, Any]:
     of_line = ("payer_id", "plan_id", "claim_id", "claim_line", "date_of_service")
     versions = {
         claim["period"] for claim in claims if claim["units"] > 0 and all(claim[name] == row[name] for name in of_line)
@@ -169,7 +170,7 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
     ]
     has_key = row["claim_type"] == "RX" or row["hcpcs_code"] is not None
 
-    def state(claim: dict) -> str:
+    def state(claim: dict[str, Any]) -> str:
         return claim["state"] or claim["payer_id"]
 
     if row["program"] in MEDICAID:
@@ -203,14 +204,14 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
     return found
 
 
-def _rebate(claim: dict) -> str:
+def _rebate(claim: dict[str, Any]) -> str:
     """What is asked for: one kind of refund under the MFP; elsewhere a type that is not given is the usual one."""
     if claim["program"] == "MFP":
         return "MFP"
     return claim["rebate_type"] or ("FEDERAL" if claim["program"] in MEDICAID else "BASE")
 
 
-def _reversals(row: dict, dispenses: list[dict]) -> int | None:
+def _reversals(row: dict[str, Any], dispenses: list[dict[str, Any]]) -> int | None:
     key = ("pharmacy_key", "rx_key", "date_of_service", "ndc11")
     if any(row[name] is None for name in key):
         return None
@@ -218,14 +219,16 @@ def _reversals(row: dict, dispenses: list[dict]) -> int | None:
     return same[0]["reversals"] if same else None
 
 
-def _reviews(row: dict, world: dict, links: dict, parents: dict, as_of: date) -> dict:
+def _reviews(
+    row: dict[str, Any], world: dict[str, Any], links: dict[str, Any], parents: dict[str, Any], as_of: date
+) -> dict[str, Any]:
     answers = {}
     for outcome in sorted(world["outcomes"], key=lambda one: (one["answered_on"], one["answer"])):
         if outcome["answered_on"] < as_of:
             answers[outcome["source_row_id"]] = outcome["answer"]
     earlier = [claim for claim in world["claims"] if _is_before(row, claim["date_of_service"])]
 
-    def confirmed(claims: list[dict]) -> int:
+    def confirmed(claims: list[dict[str, Any]]) -> int:
         return sum(answers.get(claim["source_row_id"]) in ("ACCEPTED", "PARTIAL") for claim in claims)
 
     at_pharmacy = [claim for claim in earlier if row["pharmacy_key"] and claim["pharmacy_key"] == row["pharmacy_key"]]
@@ -241,9 +244,11 @@ def _reviews(row: dict, world: dict, links: dict, parents: dict, as_of: date) ->
     }
 
 
-def _purchases(row: dict, flagged: list[dict], world: dict, parents: dict) -> dict:
+def _purchases(
+    row: dict[str, Any], flagged: list[dict[str, Any]], world: dict[str, Any], parents: dict[str, Any]
+) -> dict[str, Any]:
     names = ("entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought", "f53_purch_vs_disp")
-    found: dict = dict.fromkeys((*names, "f54_ce_volume_jump"))
+    found: dict[str, Any] = dict.fromkeys((*names, "f54_ce_volume_jump"))
     if row["parent"] is None:
         return found
     service = quarter(row["date_of_service"])
@@ -276,7 +281,7 @@ def _purchases(row: dict, flagged: list[dict], world: dict, parents: dict) -> di
     before, dispensed = units(1, 4), sum(units for ago, units in claimed if 1 <= ago <= 4)
     if before is not None and dispensed:
         found["f53_purch_vs_disp"] = before / float(dispensed)
-    of_dispenses: dict[tuple, list[Decimal]] = {}
+    of_dispenses: dict[tuple[Any, ...], list[Decimal]] = {}
     for other in flagged:
         is_own = (other["parent"], other["ndc9"]) == (row["parent"], row["ndc9"])
         if is_own and 0 <= service - quarter(other["date_of_service"]) <= 3 and _may_be_disputed(other):
@@ -285,7 +290,7 @@ def _purchases(row: dict, flagged: list[dict], world: dict, parents: dict) -> di
     return found
 
 
-def _dispense(claim: dict) -> tuple:
+def _dispense(claim: dict[str, Any]) -> tuple[Any, ...]:
     if claim["script_key"] is None:
         return (claim["source_row_id"],)
     parts = ("fill_number",) if claim["claim_type"] == "RX" else ("claim_line", "hcpcs_code")
@@ -293,7 +298,7 @@ def _dispense(claim: dict) -> tuple:
     return tuple(claim[name] for name in names)
 
 
-def _may_be_disputed(row: dict) -> bool:
+def _may_be_disputed(row: dict[str, Any]) -> bool:
     screen, method = row["screen"], row["screen"]["state_340b_method"]
     is_listed = row["program"] == "MDRP_FFS" and screen["mef_entity_id"] is not None
     is_listed = is_listed and (method is None or "MEF" in method.split("|"))
@@ -306,7 +311,7 @@ def _may_be_disputed(row: dict) -> bool:
     return is_listed or is_linked
 
 
-def _batch_size(row: dict, claims: list[dict], least_days: int) -> float | None:
+def _batch_size(row: dict[str, Any], claims: list[dict[str, Any]], least_days: int) -> float | None:
     by_day: dict[date, int] = {}
     for claim in claims:
         if (claim["pharmacy_key"], claim["ndc9"]) == (row["pharmacy_key"], row["ndc9"]):

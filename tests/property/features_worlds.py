@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from tests.unit import facts_rows
 
@@ -22,13 +23,16 @@ LATER = [date(2025, 4, 1), date(2025, 5, 3), date(2025, 6, 29)]
 
 PROGRAMS = ("MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MFP", "MFP", "COMMERCIAL")
 
+# First days of an entity's rows: undated, two snapshots, or no row.
+DATES_OF_SNAPSHOTS: list[list[date | None]] = [[None], [date(2024, 1, 1), date(2025, 2, 10)], []]
 
-def world(number: int) -> dict[str, list[dict]]:
+
+def world(number: int) -> dict[str, list[dict[str, Any]]]:
     """Tables of one world."""
     return _world(number, Random(number), DAYS)
 
 
-def world_with_later_rows(number: int, like: int) -> dict[str, list[dict]]:
+def world_with_later_rows(number: int, like: int) -> dict[str, list[dict[str, Any]]]:
     """The world `like` under another number, with rows of service after the last quarter of `DAYS` besides."""
     assert number % CROWDED_EACH == like % CROWDED_EACH
     tables = _world(number, Random(like), DAYS)
@@ -43,12 +47,12 @@ def world_with_later_rows(number: int, like: int) -> dict[str, list[dict]]:
     return tables
 
 
-def _renamed(row: dict) -> dict:
+def _renamed(row: dict[str, Any]) -> dict[str, Any]:
     names = ("source_row_id", "chargeback_id", "mtf_icn", "mtf_xref_icn")
     return {**row, **{name: f"later-{row[name]}" for name in names if row.get(name)}}
 
 
-def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict]]:
+def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict[str, Any]]]:
     def named(*names: str | None) -> str | None:
         name = random.choice(names)
         return None if name is None else f"{number}-{name}"
@@ -152,7 +156,7 @@ def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict
             "valid_to": maybe_day(),
         }
         for name in ("E1", "E2", "E3")
-        for valid_from in random.choice([[None], [date(2024, 1, 1), date(2025, 2, 10)], []])
+        for valid_from in random.choice(DATES_OF_SNAPSHOTS)
     ]
     contract_pharmacies = [
         {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 from engine.link.weights import LinkWeights
 from engine.settings import LinkSettings
@@ -18,13 +19,13 @@ class Reference:
 
     def __init__(
         self, settings: LinkSettings, weights: LinkWeights, heirs: dict[str, str], per_package: dict[str, Decimal]
-    ):
+    ) -> None:
         self.settings, self.weights, self.heirs, self.per_package = settings, weights, heirs, per_package
 
-    def link(self, rebate_rows: list[dict], entity_rows: list[dict]) -> dict[str, dict]:
+    def link(self, rebate_rows: list[dict[str, Any]], entity_rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Links by rebate row id: tier, score, ambiguous, ids, shown, units, differ, candidates."""
-        self.links: dict[str, dict] = {}
-        self.used: set = set()
+        self.links: dict[str, dict[str, Any]] = {}
+        self.used: set[Any] = set()
         self._by_key(rebate_rows, entity_rows, self._own_key)
         self._by_key([row for row in rebate_rows if self._is_elsewhere(row)], entity_rows, self._place_key)
         self._by_tuple(rebate_rows, entity_rows)
@@ -33,19 +34,19 @@ class Reference:
     def _heir(self, pharmacy: str | None) -> str | None:
         return self.heirs.get(pharmacy, pharmacy)
 
-    def _own_key(self, row: dict) -> tuple | None:
+    def _own_key(self, row: dict[str, Any]) -> tuple[Any, ...] | None:
         pharmacy = self._heir(row["pharmacy_key"])
         return (pharmacy, row["script_key"], row["claim_type"]) if pharmacy and row["script_key"] else None
 
-    def _is_elsewhere(self, row: dict) -> bool:
+    def _is_elsewhere(self, row: dict[str, Any]) -> bool:
         if row["service_npi"] is None or row["pharmacy_key"] is None:
             return False
         return self._heir(row["service_npi"]) != self._heir(row["pharmacy_key"])
 
-    def _place_key(self, row: dict) -> tuple | None:
+    def _place_key(self, row: dict[str, Any]) -> tuple[Any, ...] | None:
         return (self._heir(row["service_npi"]), row["script_key"], row["claim_type"]) if row["script_key"] else None
 
-    def _dispense(self, row: dict) -> tuple:
+    def _dispense(self, row: dict[str, Any]) -> tuple[Any, ...]:
         medical = row["claim_type"] == "MEDICAL"
         return (
             self._heir(row["pharmacy_key"]),
@@ -58,17 +59,19 @@ class Reference:
         )
 
     @staticmethod
-    def _stream(row: dict) -> tuple:
+    def _stream(row: dict[str, Any]) -> tuple[Any, ...]:
         only = "FEDERAL" if row["program"].startswith("MDRP") else "BASE"
         return row["program"], row["payer_id"], row["rebate_type"] or only
 
-    def _by_key(self, rebate_rows: list[dict], entity_rows: list[dict], key_of: Callable) -> None:
+    def _by_key(
+        self, rebate_rows: list[dict[str, Any]], entity_rows: list[dict[str, Any]], key_of: Callable[..., Any]
+    ) -> None:
         elsewhere = key_of == self._place_key
         groups = defaultdict(list)
         for row in rebate_rows:
             if key_of(row) is not None:
                 groups[key_of(row), self._stream(row)].append(row)
-        new: dict[str, dict] = {}
+        new: dict[str, dict[str, Any]] = {}
         for (key, stream), rows in groups.items():
             whole = _whole_fills(rows)
             open_rows = [row for row in rows if row["source_row_id"] not in self.links]
@@ -81,8 +84,8 @@ class Reference:
             new.update(_chosen([pair for pair in pairs if pair is not None]))
         self._keep(new)
 
-    def _by_tuple(self, rebate_rows: list[dict], entity_rows: list[dict]) -> None:
-        def tuple_of(row: dict) -> tuple | None:
+    def _by_tuple(self, rebate_rows: list[dict[str, Any]], entity_rows: list[dict[str, Any]]) -> None:
+        def tuple_of(row: dict[str, Any]) -> tuple[Any, ...] | None:
             values = (row["pharmacy_key"], row["ndc11"], row["date_of_service"], row["prescriber_npi"])
             return values if row["claim_type"] == "RX" and None not in values else None
 
@@ -105,17 +108,19 @@ class Reference:
         groups = defaultdict(list)
         for pair in alone:
             groups[tuple_of(pair["r"]), self._stream(pair["r"])].append(pair)
-        new: dict[str, dict] = {}
+        new: dict[str, dict[str, Any]] = {}
         for group in groups.values():
             new.update(_chosen(group))
         self._keep(new)
 
-    def _keep(self, new: dict[str, dict]) -> None:
+    def _keep(self, new: dict[str, dict[str, Any]]) -> None:
         for row_id, link in new.items():
             self.used.add((link.pop("stream"), link.pop("e_claim")))
             self.links[row_id] = link
 
-    def _compare(self, r: dict, e: dict, whole: dict, elsewhere: bool) -> dict | None:
+    def _compare(
+        self, r: dict[str, Any], e: dict[str, Any], whole: dict[str, Any], elsewhere: bool
+    ) -> dict[str, Any] | None:
         medical = r["claim_type"] == "MEDICAL"
         pair = self._levels(r, e, whole.get((r["fill_number"], r["ndc9"])) if _is_part(r) else None)
         level, days = pair["levels"], pair["days"]
@@ -153,13 +158,13 @@ class Reference:
         met_by = "PLACE_OF_SERVICE" if elsewhere else "PRESCRIPTION" if same_pharmacy else "PHARMACY_LINEAGE"
         return self._scored(pair, tier, met_by, FIELDS, [] if same_pharmacy else ["pharmacy_npi"])
 
-    def _compare_tuple(self, r: dict, e: dict) -> dict | None:
+    def _compare_tuple(self, r: dict[str, Any], e: dict[str, Any]) -> dict[str, Any] | None:
         pair = self._levels(r, e, None)
         if pair["levels"]["quantity"] not in ("EXACT", "CONVERTED"):
             return None
         return self._scored(pair, 6, "TUPLE", ("fill_number", "bin"), ["rx_number"])
 
-    def _levels(self, r: dict, e: dict, whole: Decimal | None) -> dict:
+    def _levels(self, r: dict[str, Any], e: dict[str, Any], whole: Decimal | None) -> dict[str, Any]:
         medical = r["claim_type"] == "MEDICAL"
         days = abs((r["date_of_service"] - e["date_of_service"]).days)
         r_fill, e_fill = (None, None) if medical else (r["fill_number"], e["fill_number"])
@@ -170,8 +175,9 @@ class Reference:
         per_package = self.per_package.get(e["ndc11"])
         claimed = [units for units in (r["ndc_units"], whole) if units is not None]
         given = e["quantity"]
+        quantity: str | None
 
-        def within(tolerance: str, claimed_times: Decimal, given_times: Decimal, units: list) -> bool:
+        def within(tolerance: str, claimed_times: Decimal, given_times: Decimal, units: list[Any]) -> bool:
             if given is None or given <= 0:
                 return False
             wanted = given * given_times
@@ -218,7 +224,9 @@ class Reference:
             },
         }
 
-    def _scored(self, pair: dict, tier: int, met_by: str, fields: tuple[str, ...], differ: list[str]) -> dict:
+    def _scored(
+        self, pair: dict[str, Any], tier: int, met_by: str, fields: tuple[str, ...], differ: list[str]
+    ) -> dict[str, Any]:
         level = pair["levels"]
         score = self.weights.priors[met_by]
         supply = f"{level['product']}/{level['quantity'] or 'UNKNOWN'}"
@@ -244,39 +252,39 @@ def _agreement(left: str | None, right: str | None) -> str | None:
     return None if left is None or right is None else "SAME" if left == right else "DIFFERENT"
 
 
-def _is_part(row: dict) -> bool:
+def _is_part(row: dict[str, Any]) -> bool:
     return row["dispensing_status"] is not None and row["claim_type"] == "RX"
 
 
-def _script(row: dict) -> str:
+def _script(row: dict[str, Any]) -> str:
     return row["script_key"] or row["source_row_id"]
 
 
-def _kind(row: dict) -> str | None:
+def _kind(row: dict[str, Any]) -> str | None:
     if row["rx_key"] is None:
         return None
     return "" if row["rx_key"] == row["rx_number"] else row["hash_scheme"]
 
 
-def _whole_fills(rows: list[dict]) -> dict:
-    parts: dict = {}
+def _whole_fills(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    parts: dict[Any, Any] = {}
     for row in rows:
         if _is_part(row) and row["ndc_units"] is not None:
             fill = (row["fill_number"], row["ndc9"])
             part = (row["dispensing_status"], row["date_of_service"], row["ndc11"])
             parts[fill, part] = max(row["ndc_units"], parts.get((fill, part), row["ndc_units"]))
-    sums: dict = defaultdict(Decimal)
+    sums: dict[Any, Any] = defaultdict(Decimal)
     for (fill, _), units in parts.items():
         sums[fill] += units
     return sums
 
 
-def _chosen(pairs: list[dict]) -> dict[str, dict]:
+def _chosen(pairs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     by_claims = defaultdict(list)
     for pair in pairs:
         by_claims[pair["r_claim"], pair["e_claim"]].append(pair)
     best = {claims: min((p["tier"], -p["score"], p["days"]) for p in ps) for claims, ps in by_claims.items()}
-    chosen: dict = {}
+    chosen: dict[str, Any] = {}
     for tier in range(1, 7):
         used = {e for e, _, _ in chosen.values()}
         open_edges = {c: v for c, v in best.items() if v[0] == tier and c[0] not in chosen and c[1] not in used}
@@ -313,7 +321,7 @@ def _chosen(pairs: list[dict]) -> dict[str, dict]:
     return result
 
 
-def _best_assignment(edges: dict, pairs: list[dict]) -> dict:
+def _best_assignment(edges: dict[Any, Any], pairs: list[dict[str, Any]]) -> dict[Any, Any]:
     """{rebate claim: (entity claim, entity claims of some best assignment, linked in every best assignment)}."""
     # a pair that meets a tier is better than none, however little it scores
     weight = {claims: max(-value[1], 0.000001) for claims, value in edges.items()}
@@ -321,7 +329,7 @@ def _best_assignment(edges: dict, pairs: list[dict]) -> dict:
     totals = [sum(weight[c] for c in matching) for matching in everything]
     best = [set(m) for m, total in zip(everything, totals, strict=True) if abs(total - max(totals)) < 1e-9]
 
-    def order(claims):
+    def order(claims: tuple[tuple[Any, ...], tuple[Any, ...]]) -> tuple[int, str, str]:
         first_r = min(p["r"]["source_row_id"] for p in pairs if p["r_claim"] == claims[0])
         first_e = min(p["e"]["source_row_id"] for p in pairs if p["e_claim"] == claims[1])
         return edges[claims][2], first_r, first_e
@@ -339,7 +347,7 @@ def _best_assignment(edges: dict, pairs: list[dict]) -> dict:
     }
 
 
-def _matchings(edges: list):
+def _matchings(edges: list[Any]) -> Iterator[tuple[tuple[tuple[Any, ...], tuple[Any, ...]], ...]]:
     if not edges:
         yield ()
         return
@@ -349,13 +357,13 @@ def _matchings(edges: list):
         yield (first, *matching)
 
 
-def _shared_parts(pairs: list[dict], chosen: dict) -> dict:
+def _shared_parts(pairs: list[dict[str, Any]], chosen: dict[str, Any]) -> dict[str, Any]:
     linked = {
         (p["part_of"], p["e_claim"])
         for p in pairs
         if p["part_of"] and p["r_claim"] in chosen and chosen[p["r_claim"]][0] == p["e_claim"]
     }
-    shared: dict = {}
+    shared: dict[str, Any] = {}
     for p in sorted(pairs, key=lambda p: (p["tier"], -p["score"], p["days"], p["e"]["source_row_id"])):
         if p["r_claim"] not in chosen and p["r_claim"] not in shared and (p["part_of"], p["e_claim"]) in linked:
             shared[p["r_claim"]] = (p["e_claim"], {p["e_claim"]}, True)

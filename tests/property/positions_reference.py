@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 FREE, PAID, DECIDED, DISPUTED = "free", "paid", "decided", "disputed"
 RELEASED, CREDITED, OUT = "released", "credited", "out"
@@ -28,8 +29,8 @@ SAME_PLACE = {"WRITTEN_OFF": "RELEASED", "ENTITY_REPAID": "STATE_CREDIT"}
 @dataclass(eq=False)
 class Unit:
     line: str | None
-    claim: tuple | None
-    history: list[tuple] = field(default_factory=list)
+    claim: tuple[Any, ...] | None
+    history: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -51,11 +52,11 @@ class Unit:
         self.history.append((status, is_named, code))
 
 
-def place(sub: str | None) -> tuple:
+def place(sub: str | None) -> tuple[Any, ...]:
     return (["XIX", "EXPANSION"].index(sub) if sub in ("XIX", "EXPANSION") else 2 if sub else -1, sub or "")
 
 
-def totals_of(invoices: list[dict]) -> dict[str | None, tuple[int, int]]:
+def totals_of(invoices: list[dict[str, Any]]) -> dict[str | None, tuple[int, int]]:
     """By sub-program: units now, and units before PRIOR lines took some out."""
     totals = {}
     for sub in {one["sub_program"] for one in invoices}:
@@ -77,9 +78,9 @@ def totals_of(invoices: list[dict]) -> dict[str | None, tuple[int, int]]:
     return totals
 
 
-def units_of(claims: list[dict], totals: dict) -> list[Unit]:
+def units_of(claims: list[dict[str, Any]], totals: dict[str, Any]) -> list[Unit]:
     """All units, claims in the order of their key; those of a claim without a sub-program fill the lines in order."""
-    sizes: Counter = Counter()
+    sizes: Counter[Any] = Counter()
     for one in claims:
         sizes[(one["claim_id"], one["claim_line"], one["sub_program"] or "")] += int(one["ndc_units"])
     order = sorted(sizes)
@@ -115,17 +116,19 @@ def units_of(claims: list[dict], totals: dict) -> list[Unit]:
 
 
 class Account:
-    def __init__(self, invoices: list[dict], claims: list[dict], events: list[dict]):
+    def __init__(
+        self, invoices: list[dict[str, Any]], claims: list[dict[str, Any]], events: list[dict[str, Any]]
+    ) -> None:
         self.totals = totals_of(invoices)
         self.units = units_of(claims, self.totals)
         self.to_take_out = {sub: gross - max(now, 0) for sub, (now, gross) in self.totals.items()}
-        self.excused: Counter = Counter()
-        self.beyond: Counter = Counter()
+        self.excused: Counter[Any] = Counter()
+        self.beyond: Counter[Any] = Counter()
         for event in sorted(events, key=self.order):
             self.book(event)
 
     @staticmethod
-    def order(event: dict) -> tuple:
+    def order(event: dict[str, Any]) -> tuple[Any, ...]:
         closeness = 2 if event["claim_id"] is None else 1 if event["claim_line"] is None else 0
         in_day = IN_DAY.index(SAME_PLACE.get(event["kind"], event["kind"]))
         return (event["day"], in_day, closeness, event["order"])
@@ -139,7 +142,7 @@ class Account:
     def lines(self) -> list[str | None]:
         return sorted({unit.line for unit in self.units} | set(self.totals), key=place)
 
-    def meant(self, event: dict) -> list[Unit]:
+    def meant(self, event: dict[str, Any]) -> list[Unit]:
         def is_meant(unit: Unit) -> bool:
             if unit.claim is None or event["claim_id"] != unit.claim[0]:
                 return False
@@ -150,14 +153,14 @@ class Account:
         return [unit for unit in self.units if is_meant(unit)]
 
     def in_order(self, units: list[Unit], is_named: bool) -> list[Unit]:
-        def at(unit: Unit) -> tuple:
+        def at(unit: Unit) -> tuple[Any, ...]:
             if is_named:
                 return (unit.claim[1], place(unit.line), unit.claim)
             return (place(unit.line), unit.claim is None, unit.claim or ())
 
         return sorted(units, key=at)
 
-    def book(self, event: dict) -> None:
+    def book(self, event: dict[str, Any]) -> None:
         status, left = KINDS[event["kind"]], event["units"]
         units = self.in_order(self.meant(event), True)
         is_named = bool(units)
@@ -184,7 +187,7 @@ class Account:
         if left > 0 and status != DECIDED:
             self.beyond["RELEASED_WITHOUT_DISPUTE" if status == RELEASED else "SETTLED_BEYOND_INVOICE"] += 1
 
-    def take(self, units: list[Unit], status: str, event: dict, is_named: bool) -> bool:
+    def take(self, units: list[Unit], status: str, event: dict[str, Any], is_named: bool) -> bool:
         """One unit more of the event; False if there is none."""
         for wish in WISHES[status]:
             for named_before in (False, True):
@@ -203,13 +206,13 @@ class Account:
                 return True
         return is_named and self.swap(units, status, event)
 
-    def elsewhere(self, line: str | None, before: tuple) -> None:
+    def elsewhere(self, line: str | None, before: tuple[Any, ...]) -> None:
         """What a settlement of the whole line did to a unit that is now named happens to a free one."""
         free = [u for u in self.units if u.line == line and u.status == FREE]
         if free and self.has_room(line):
             self.in_order(free, False)[0].history.append(before)
 
-    def swap(self, units: list[Unit], status: str, event: dict) -> bool:
+    def swap(self, units: list[Unit], status: str, event: dict[str, Any]) -> bool:
         """The invoice has no unit left: the named claim takes the place of one that a settlement of the line covers."""
         for unit in units:
             if unit.status != FREE:
@@ -227,9 +230,9 @@ class Account:
                     return True
         return False
 
-    def positions(self) -> Counter:
+    def positions(self) -> Counter[Any]:
         """Units by sub-program, claim, position and code."""
-        found: Counter = Counter()
+        found: Counter[Any] = Counter()
         for line in self.lines():
             units = [unit for unit in self.units if unit.line == line]
             total = max(self.totals.get(line, (0, 0))[0], 0)

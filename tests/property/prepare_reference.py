@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 RANK = {"ORIGINAL": 0, "ADJUSTMENT": 1, "VOID": 2}
 CLAIM_KEY = ("program", "payer_id", "plan_id", "rebate_type", "claim_id", "claim_line")
 STREAM = ("payer_id", "plan_id", "rebate_type")
@@ -11,12 +13,12 @@ DELIVERY = (
 )
 
 
-def when(time):
+def when(time: str) -> str:
     """ISO times sort as text; none is earliest."""
     return time or ""
 
 
-def repeats(rows, received_at):
+def repeats(rows: list[dict[str, str | None]], received_at: str) -> set[Any]:
     """Positions of rows whose source_row_id an earlier row has; the test data leave no ties in receipt."""
     earliest = {}
     for place, one in enumerate(rows):
@@ -31,7 +33,7 @@ class Lineages:
     position of each live row -> (program, claim, line, chain, branch); None where lineages run in a circle.
     """
 
-    def __init__(self, rows):
+    def __init__(self, rows: list[dict[str, str | None]]) -> None:
         self.rows = [dict(one) for one in rows]
         for one in self.rows:
             only = "FEDERAL" if one["program"].startswith("MDRP") else "BASE"
@@ -44,7 +46,7 @@ class Lineages:
         for place in self.places:
             equal = self._equal_before(place)
             self.again[place] = equal is not None and not self._acted_between(equal, place, self.places)
-        self.verdicts = dict.fromkeys(conflicts, ("SOURCE_ROW_ID_DUPLICATE", False))
+        self.verdicts: dict[int, tuple[str | None, bool]] = dict.fromkeys(conflicts, ("SOURCE_ROW_ID_DUPLICATE", False))
         self.verdicts |= {place: self._verdict(place) for place in self.places}
         self.chains = {}
         self.began = {}
@@ -55,34 +57,34 @@ class Lineages:
         live = [place for place in self.places if self.verdicts[place][0] is None]
         self.roots = self._branches({place: self._root(self.chains[place], (), self.began[place]) for place in live})
 
-    def field(self, place, *names):
+    def field(self, place: int, *names: str) -> tuple[str | None, ...]:
         return tuple(self.rows[place][name] for name in names)
 
-    def kind(self, place):
+    def kind(self, place: int) -> Any:
         return self.rows[place]["transaction"]
 
-    def time(self, place):
+    def time(self, place: int) -> str:
         return when(self.rows[place]["received_at"])
 
-    def moment(self, place):
+    def moment(self, place: int) -> tuple[Any, ...]:
         return self.time(place), RANK[self.kind(place)]
 
-    def arrival(self, place):
+    def arrival(self, place: int) -> tuple[Any, ...]:
         return self.time(place), self.rows[place]["source_row_id"], self.second[place], place
 
-    def version(self, place):
+    def version(self, place: int) -> tuple[Any, ...]:
         return *self.moment(place), self.rows[place]["source_row_id"], self.second[place], place
 
-    def key(self, place):
+    def key(self, place: int) -> tuple[str | None, ...]:
         return self.field(place, *CLAIM_KEY)
 
-    def _has_equal_before(self, place, among):
+    def _has_equal_before(self, place: Any, among: Any) -> Any:
         return any(
             self.field(other, *DELIVERY) == self.field(place, *DELIVERY) and self.arrival(other) < self.arrival(place)
             for other in among
         )
 
-    def _equal_before(self, place):
+    def _equal_before(self, place: int) -> int | None:
         equal = [
             other
             for other in self.places
@@ -91,12 +93,12 @@ class Lineages:
         ]
         return max(equal, key=self.arrival, default=None)
 
-    def acts_on_key(self, actor):
+    def acts_on_key(self, actor: int) -> bool:
         a = self.rows[actor]
         names_claim = a["prior_claim_id"] in (None, a["claim_id"])
         return self.kind(actor) != "ORIGINAL" and names_claim and a["prior_claim_line"] in (None, a["claim_line"])
 
-    def names(self, actor, place):
+    def names(self, actor: int, place: int) -> bool:
         """Whether the actor names the claim of a row as its prior."""
         a, b = self.rows[actor], self.rows[place]
         return (
@@ -106,14 +108,14 @@ class Lineages:
             and a["prior_claim_line"] in (None, b["claim_line"])
         )
 
-    def _acted_between(self, first, place, actors):
+    def _acted_between(self, first: int, place: int, actors: list[int]) -> bool:
         return any(
             self.moment(first) < self.moment(actor) < self.moment(place)
             and (self.names(actor, place) or (self.acts_on_key(actor) and self.key(actor) == self.key(place)))
             for actor in actors
         )
 
-    def acts(self, actor, place):
+    def acts(self, actor: int, place: int) -> bool:
         if actor == place:
             return False
         is_newer = (
@@ -136,7 +138,7 @@ class Lineages:
         came_late = of_line and min(self.time(other) for other in of_line) > self.time(actor)
         return came_late or self.time(place) <= self.time(actor)
 
-    def _verdict(self, place):
+    def _verdict(self, place: int) -> tuple[str | None, bool]:
         if self.again[place]:
             return "REDELIVERED", False
         lost = self.kind(place) != "ORIGINAL" and not any(self.finds(place, other) for other in self.places)
@@ -145,7 +147,7 @@ class Lineages:
         by = {self.kind(actor) for actor in self.places if self.kind(actor) != "ORIGINAL" and self.acts(actor, place)}
         return "VOIDED" if "VOID" in by else "REPLACED" if by else None, lost
 
-    def finds(self, actor, place):
+    def finds(self, actor: int, place: int) -> bool:
         if actor == place or self.again[place]:
             return False
         if self.acts_on_key(actor) and self.key(actor) == self.key(place) and self.version(place) < self.version(actor):
@@ -153,10 +155,10 @@ class Lineages:
         is_own_claim = self.rows[actor]["prior_claim_id"] == self.rows[actor]["claim_id"]
         return self.names(actor, place) and (not is_own_claim or self.moment(place) < self.moment(actor))
 
-    def is_version(self, place):
+    def is_version(self, place: int) -> bool:
         return not self.again[place] and self.kind(place) != "VOID"
 
-    def _standing(self, key, until):
+    def _standing(self, key: tuple[str | None, ...], until: int) -> list[int]:
         """Versions of a claim key, up to a row, that stood when it came; in order."""
         found = []
         for place in self.places:
@@ -177,7 +179,7 @@ class Lineages:
                 found.append(place)
         return found
 
-    def _chain(self, place):
+    def _chain(self, place: int) -> tuple[tuple[tuple[str | None, ...], int] | int, tuple[str, int]]:
         """(claim key, number), or the position of the row that adjusts another claim; and when its branch began."""
         key = self.key(place)
         before = [other for other in self.chains if self.key(other) == key]
@@ -200,11 +202,13 @@ class Lineages:
             return self.chains[(replacing or before)[-1]], own
         return self._new_chain(key), own
 
-    def _new_chain(self, key):
+    def _new_chain(self, key: tuple[str | None, ...]) -> tuple[tuple[str | None, ...], int]:
         self.numbers[key] = self.numbers.get(key, 0) + 1
         return key, self.numbers[key]
 
-    def _root(self, chain, seen, began):
+    def _root(
+        self, chain: tuple[tuple[str | None, ...], int] | int, seen: tuple[int, ...], began: tuple[str, int]
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
         """The first row's program, claim, line and chain, and when the branch began; None in a circle."""
         if isinstance(chain, tuple):
             key, number = chain
@@ -229,8 +233,10 @@ class Lineages:
         first = last if replaces else (*self._standing(self.key(last), last), last)[0]
         return self._root(self.chains[first], (*seen, chain), self.moment(chain))
 
-    def _branches(self, roots):
-        branches = {}
+    def _branches(
+        self, roots: dict[int, tuple[tuple[Any, ...], tuple[Any, ...]] | None]
+    ) -> dict[int, tuple[Any, ...] | None]:
+        branches: dict[int, tuple[Any, ...] | None] = {}
         for place, root in roots.items():
             if root is None:
                 branches[place] = None
@@ -238,7 +244,7 @@ class Lineages:
 
             first, stream = root[0], self.field(place, *STREAM)
 
-            def order(other, line=first[2]):
+            def order(other: int, line: str = first[2]) -> tuple[Any, ...]:
                 one = self.rows[other]
                 named = one["claim_id"], one["claim_line"], one["program"]
                 return roots[other][1], one["claim_line"] != line, *named, self.version(other)
@@ -252,7 +258,7 @@ class Lineages:
         return branches
 
 
-def dispenses(rows):
+def dispenses(rows: Any) -> Any:
     """Natural key of each dispense -> (row that stands for it, last code, transactions, reversals)."""
     gone = repeats(rows, "received_at")
     groups = {}
@@ -272,7 +278,7 @@ def dispenses(rows):
     return result
 
 
-def last_of(group):
+def last_of(group: Any) -> Any:
     """The last transaction. Where bills and reversals of the last time may have ended either way, the last bill."""
     last = [one for one in group if one["transaction_at"] == group[-1]["transaction_at"]]
     before = group[: len(group) - len(last)]
@@ -283,13 +289,15 @@ def last_of(group):
     return group[-1]
 
 
-def entity(rows):
+def entity(rows: Any) -> Any:
     """Position of each row -> (why it leaves, reversal unmatched, number among equal submissions)."""
     gone = repeats(rows, "submitted_at")
-    verdicts = dict.fromkeys(gone, ("SOURCE_ROW_ID_DUPLICATE", False, None))
+    verdicts: dict[int, tuple[str | None, bool, int | None]] = dict.fromkeys(
+        gone, ("SOURCE_ROW_ID_DUPLICATE", False, None)
+    )
     standing = set(range(len(rows))) - gone
 
-    def natural(one):
+    def natural(one: Any) -> Any:
         if len(one["rx_number"]) < 4:
             return None
         named = ("entity_id", "pharmacy_npi", "rx_number", "fill_number", "date_of_service")
@@ -322,6 +330,6 @@ def entity(rows):
 ENTITY_KEY = ("entity_id", "pharmacy_npi", "rx_number", "fill_number", "date_of_service", "ndc")
 
 
-def reversed_when(one):
+def reversed_when(one: Any) -> Any:
     """A reversal without a time came after all submissions."""
     return one["submitted_at"] or "9"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 
-def products(world) -> None:
+def products(world: Any) -> None:
     pick = world.pick
     for place, ndc in enumerate(world.ndcs):
         product = {
@@ -60,7 +61,7 @@ def products(world) -> None:
             world.add("orphan_drugs", ndc=ndc, quarter=pick("2025Q3", "2025Q3", "2025Q4", "2026Q1"))
 
 
-def entities(world) -> None:
+def entities(world: Any) -> None:
     pick = world.pick
     parent, site, other = world.entities
     world.add("pharmacies", npi=world.npis[0], ncpdp_id=f"{1_000_000 + world.number}")
@@ -181,7 +182,7 @@ OLDER = {
 }
 
 
-def snapshots(world, random: Random) -> None:
+def snapshots(world: Any, random: Random) -> None:
     """Gives rows the days on which they were taken, many of them after service, and some an older snapshot."""
     for name in SNAPSHOT_OF:
         for row in list(world.tables.get(name, ())):

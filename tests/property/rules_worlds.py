@@ -10,6 +10,7 @@ import csv
 import random
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from tests.property import rules_world_tables
 
@@ -64,7 +65,7 @@ PRICES = {"wac_unit": "10"}
 class World:
     """One small world. `tables`: rows by table, values as text."""
 
-    def __init__(self, number: int, seed: int):
+    def __init__(self, number: int, seed: int) -> None:
         self.number = number
         self.random = random.Random(f"{seed}/{number}")
         self.tables: dict[str, list[dict[str, str]]] = defaultdict(list)
@@ -89,7 +90,7 @@ class World:
         _settled(self)
         rules_world_tables.snapshots(self, random.Random(f"{seed}/{number}/snapshots"))
 
-    def pick(self, *values):
+    def pick(self, *values: Any) -> Any:
         return self.random.choice(values)
 
     def chance(self, share: float) -> bool:
@@ -147,7 +148,7 @@ def quarter(day: str) -> str:
     return f"{day[:4]}Q{(int(day[5:7]) + 2) // 3}"
 
 
-def _claim(world: World, dispense: dict, row_id: str) -> None:
+def _claim(world: World, dispense: dict[str, Any], row_id: str) -> None:
     pick, day = world.pick, dispense["date_of_service"]
     of_focus = {
         "ALL": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MDRP_MCO", "COMMERCIAL", "PARTD", "MFP"),
@@ -245,7 +246,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
     world.add("rebate_claims", **values)
 
 
-def _claim_340b(world: World, dispense: dict, row_id: str) -> None:
+def _claim_340b(world: World, dispense: dict[str, Any], row_id: str) -> None:
     pick, day = world.pick, dispense["date_of_service"]
     is_medical = dispense["claim_type"] == "MEDICAL"
     world.add(
@@ -272,7 +273,7 @@ def _claim_340b(world: World, dispense: dict, row_id: str) -> None:
     )
 
 
-def _transaction(world: World, dispense: dict, row_id: str, number: int) -> None:
+def _transaction(world: World, dispense: dict[str, Any], row_id: str, number: int) -> None:
     pick = world.pick
     world.add(
         "pharmacy_claims",
@@ -325,7 +326,7 @@ def _settled(world: World) -> None:
             _invoice(world, row)
 
 
-def _invoice(world: World, row: dict) -> None:
+def _invoice(world: World, row: dict[str, Any]) -> None:
     pick = world.pick
     units, price = pick("30", "60", "100", "500", "-30"), pick("2.5", "2.5", "2.75", "0", None)
     product = None if price is None else round(float(units) * float(price), 2)

@@ -6,10 +6,11 @@ Medians are exact; the scale is 1.4826 MAD, at least 5 % of the median and 0.01;
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from math import log
 from statistics import median
+from typing import Any
 
 from tests.property.rules_reference.basics import (
     MEDICAID,
@@ -30,10 +31,10 @@ MEASURES = {"TAB": "EA", "EA": "EA", "ML": "ML", "GM": "GM"}
 OVERRIDES = {"03", "04", "05", "13"}
 
 
-def judge(tables: dict[str, list[dict[str, str]]]) -> dict[str, dict[str, dict]]:
+def judge(tables: dict[str, list[dict[str, str]]]) -> dict[str, dict[str, dict[str, Any]]]:
     """{row id: {rule id: what it says}}. R040 is said of each row in its time; it speaks where another rule does."""
     world = {name: read(rows) for name, rows in tables.items()}
-    found: dict[str, list] = {}
+    found: dict[str, list[Any]] = {}
     claims = world["rebate_claims"]
     _describe(world, claims)
     for row in claims:
@@ -62,18 +63,18 @@ def _far(value: float | None, low: float, high: float) -> bool:
     return value is not None and not low <= value <= high
 
 
-def _ratio(part, whole) -> float | None:
+def _ratio(part: Any, whole: Any) -> float | None:
     return None if part is None or whole in (None, 0) else float(part) / float(whole)
 
 
-def _above(units, usual: float | None) -> float | None:
+def _above(units: Any, usual: float | None) -> float | None:
     return None if usual is None else max(float(units) - usual, 0.0)
 
 
 # --- claims ---
 
 
-def _describe(world: dict, claims: list[Row]) -> None:
+def _describe(world: dict[str, Any], claims: list[Row]) -> None:
     for row in claims:
         row["size"] = float(row["units"])
         row["per_day"] = _ratio(row["units"], row["days_supply"])
@@ -84,7 +85,7 @@ def _describe(world: dict, claims: list[Row]) -> None:
         row["rebate_to_paid"] = None if price is None else _ratio(row["units"] * price, row["amount_paid"])
 
 
-def _price(world: dict, row: Row, quarter: str, name: str) -> Decimal | None:
+def _price(world: dict[str, Any], row: Row, quarter: str, name: str) -> Decimal | None:
     rows = [one[name] for one in world["prices"] if (one["ndc"], one["period"]) == (row["ndc"], quarter)]
     return rows[0] if rows else None
 
@@ -99,7 +100,7 @@ def _usual(claims: list[Row], row: Row, name: str) -> float | None:
     return median(known) if len(known) >= 20 else None
 
 
-def _quantity(claims: list[Row], row: Row) -> dict | None:
+def _quantity(claims: list[Row], row: Row) -> dict[str, Any] | None:
     usual = _usual(claims, row, "size")
     if row["program"] == "MFP" or usual is None:
         return None
@@ -114,7 +115,7 @@ def _quantity(claims: list[Row], row: Row) -> dict | None:
     return hit("R035", "MEDIUM", code=code, units=_above(row["size"], usual), guards=guards)
 
 
-def _payment(claims: list[Row], row: Row) -> dict | None:
+def _payment(claims: list[Row], row: Row) -> dict[str, Any] | None:
     to_wac, rebate, others = row["paid_to_wac"], row["rebate_to_paid"], row["amount_third_party"]
     if row["program"] not in MEDICAID or rebate is None or rebate <= 1.5:
         return None
@@ -129,7 +130,7 @@ def _payment(claims: list[Row], row: Row) -> dict | None:
     return hit("R036", "MEDIUM", code="R", units=_above(row["size"], _usual(claims, row, "size")), guards=guards)
 
 
-def _measure(world: dict, claims: list[Row], row: Row) -> dict | None:
+def _measure(world: dict[str, Any], claims: list[Row], row: Row) -> dict[str, Any] | None:
     usual, day = _usual(claims, row, "size"), row["date_of_service"]
     of_product = [one for one in world["products"] if one["ndc"] == row["ndc"]]
     in_force = [one for one in of_product if covers(one, day, "valid_from", "valid_to")]
@@ -153,7 +154,7 @@ def _measure(world: dict, claims: list[Row], row: Row) -> dict | None:
     return hit("R028", "STRONG" if reverts else "MEDIUM", code="D", units=units, guards=guards)
 
 
-def _fills(claims: list[Row], row: Row) -> dict | None:
+def _fills(claims: list[Row], row: Row) -> dict[str, Any] | None:
     """R039: less than half of the previous supply was used up, or two pharmacies within 60 days."""
     if row["patient_key"] is None:
         return None
@@ -177,13 +178,13 @@ def _fills(claims: list[Row], row: Row) -> dict | None:
     return hit("R039", "WEAK", code=code, guards=[("OVERRIDE", guard(explained), "SILENT")])
 
 
-def _bar_of_claim(row: Row) -> dict | None:
+def _bar_of_claim(row: Row) -> dict[str, Any] | None:
     if row["program"] not in MEDICAID:
         return None
     return _bar(quarter_number(row["invoice_period"] or row["period"]) + 1, quarter_number(row["period"]))
 
 
-def _bar(sent: int, covered: int) -> dict | None:
+def _bar(sent: int, covered: int) -> dict[str, Any] | None:
     """R040: from ten quarters after the invoice on; barred once more than twelve passed by both readings."""
     if NOW - sent < 10:
         return None
@@ -197,7 +198,7 @@ def _bar(sent: int, covered: int) -> dict | None:
 def _standing(lines: list[Row]) -> list[Row]:
     """Without what a new total of the same key replaced: totals, and differences that were received before it."""
 
-    def key(one: Row) -> tuple:
+    def key(one: Row) -> tuple[Any, ...]:
         kinds = one["rebate_type"] or "FEDERAL", one["source_kind"] or "INVOICE"
         return (*_total(one), one["state"], one["ndc"], *kinds)
 
@@ -251,7 +252,7 @@ def _paid_per_unit(row: Row) -> float | None:
 def _own(lines: list[Row], row: Row, most: int | None = None) -> list[Row]:
     """The line's quarters: all, or its last ones up to its own."""
 
-    def line(one: Row) -> tuple:
+    def line(one: Row) -> tuple[Any, ...]:
         kinds = one["rebate_type"] or "FEDERAL", one["source_kind"] or "INVOICE"
         return (*(one[name] for name in ("program", "state", "ndc", "sub_program")), *kinds)
 
@@ -263,7 +264,7 @@ def _own(lines: list[Row], row: Row, most: int | None = None) -> list[Row]:
 
 
 def _median(rows: list[Row], value: Callable[[Row], float | None]) -> float | None:
-    known = [value(one) for one in rows if value(one) is not None]
+    known = [number for number in map(value, rows) if number is not None]
     return median(known) if known else None
 
 
@@ -278,7 +279,7 @@ def _of_product(lines: list[Row], row: Row) -> list[Row]:
     return [one for one in lines if (one["ndc"], one["program"]) == (row["ndc"], row["program"])]
 
 
-def _line(lines: list[Row], row: Row):
+def _line(lines: list[Row], row: Row) -> Iterator[Any]:
     if not _is_total(row) or (row["units_reimbursed"] or 0) <= 0:
         return
     each, usual = _per_prescription(row), _median(_own(lines, row), _per_prescription)
@@ -294,7 +295,7 @@ def _line(lines: list[Row], row: Row):
         yield hit("R037", "WEAK", code="S", units=units)
 
 
-def _reimbursement(world: dict, row: Row, lines: list[Row]) -> dict | None:
+def _reimbursement(world: dict[str, Any], row: Row, lines: list[Row]) -> dict[str, Any] | None:
     each, usual = _paid_per_unit(row), _median(_own(lines, row), _paid_per_unit)
     day = first_day(row["period"])
     prices = [
@@ -312,7 +313,7 @@ def _reimbursement(world: dict, row: Row, lines: list[Row]) -> dict | None:
     return hit("R036", "MEDIUM", code="R", units=units, guards=guards)
 
 
-def _beyond_sales(world: dict, lines: list[Row], row: Row) -> dict | None:
+def _beyond_sales(world: dict[str, Any], lines: list[Row], row: Row) -> dict[str, Any] | None:
     """R034: lines of one state, product and kind of rebate, programs and sub-programs together, over four quarters.
 
     A difference adds to the total of its program, sub-program and period, with its sign. The excess is shared over the
@@ -321,13 +322,13 @@ def _beyond_sales(world: dict, lines: list[Row], row: Row) -> dict | None:
     if row["units_reimbursed"] is None or row["units_reimbursed"] <= 0:
         return None
 
-    def asked_alike(one: Row) -> tuple:
+    def asked_alike(one: Row) -> tuple[Any, ...]:
         return one["state"], one["ndc"], one["rebate_type"] or "FEDERAL", one["source_kind"] or "INVOICE"
 
     def recent(one: Row) -> bool:
         return 0 <= quarter_number(row["period"]) - quarter_number(one["period"]) < 4
 
-    totals: dict[tuple, list[float]] = defaultdict(list)
+    totals: dict[tuple[Any, ...], list[float]] = defaultdict(list)
     for one in lines:
         if asked_alike(one) == asked_alike(row) and recent(one) and one["units_reimbursed"] and not one["suppressed"]:
             totals[_total(one)].append(float(one["units_reimbursed"]))
@@ -346,11 +347,11 @@ def _beyond_sales(world: dict, lines: list[Row], row: Row) -> dict | None:
     return hit("R034", "MEDIUM", code="P", units=units)
 
 
-def _total(row: Row) -> tuple:
+def _total(row: Row) -> tuple[Any, ...]:
     return row["program"], row["sub_program"], row["period"]
 
 
-def _bar_of_line(row: Row) -> dict | None:
+def _bar_of_line(row: Row) -> dict[str, Any] | None:
     if row["source_kind"] == "SDUD":
         return None
     posted = row["postmark_date"] or row["received_date"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from datetime import date, timedelta
+from typing import Any
 
 from tests.property.rules_worlds import npi
 
@@ -21,7 +22,7 @@ USUAL_UNITS = {"10": 30, "11": 60, "12": 100, "13": 30}
 class World:
     """`tables`: rows by table, values as text."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self.random = random.Random(f"{seed}/statistics")
         self.tables: dict[str, list[dict[str, str]]] = defaultdict(list)
         self.ndcs = {f"{LABELER}{place}0001": units for place, units in USUAL_UNITS.items()}
@@ -43,7 +44,7 @@ class World:
             quantity=30,
         )
 
-    def pick(self, *values):
+    def pick(self, *values: Any) -> Any:
         return self.random.choice(values)
 
     def near(self, usual: float) -> float:
@@ -91,7 +92,7 @@ class World:
                         if pick(*[1] * 12, 0):
                             self._line(line | {"period": period}, usual, per_prescription)
 
-    def _line(self, line: dict, usual: float, per_prescription: float) -> None:
+    def _line(self, line: dict[str, Any], usual: float, per_prescription: float) -> None:
         pick = self.pick
         units = self.near(usual) * pick(*[1] * 12, 2.5, 3.5, 20)
         each = self.near(per_prescription) * pick(*[1] * 15, 3, 12, 0.05)
@@ -151,7 +152,7 @@ class World:
                         dispensing_status=pick(*[None] * 8, "P", "C"),
                     )
 
-    def _claim(self, **values) -> None:
+    def _claim(self, **values: Any) -> None:
         number, program = len(self.tables["rebate_claims"]), values["program"]
         state = self.pick(*STATES) if program.startswith("MDRP") else None
         day = values["date_of_service"]

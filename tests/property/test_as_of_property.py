@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from datetime import date
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.prepared import JUDGEMENT
 from engine.contracts.tables import TABLES
@@ -29,11 +31,11 @@ NDC = "00002759701"
 WORLDS = 60
 
 
-def dated(table, source, number, *names):
+def dated(table: str, source: random.Random, number: int, *names: str) -> list[dict[str, str | None]]:
     """Few keys, random days: rows of one key in several snapshots, values that differ."""
-    rows = []
+    rows: list[dict[str, str | None]] = []
     for _ in range(source.randrange(1, 5)):
-        one = {**GOOD.get(table, {}), **REFERENCES.get(table, {})}
+        one: dict[str, Any] = {**GOOD.get(table, {}), **REFERENCES.get(table, {})}
         one |= {name: source.choice(DAYS) for name in names}
         for name, values in VARIED[table].items():
             one[name] = source.choice(values)
@@ -55,7 +57,7 @@ REFERENCES = {
     "chargebacks": {"ndc": NDC, "entity_id": "DSH1", "packages": "1", "contract_type": "340B"},
     "decisions": {"decided_by": "A"},
 }
-VARIED = {
+VARIED: dict[str, Any] = {
     "invoices": {"units_reimbursed": ["10", "20"], "sub_program": [None, "XIX"]},
     "prices": {"wac_unit": ["1", "2"]},
     "settlements": {"units": ["1", "2"], "settlement_id": [None, "S1"]},
@@ -85,12 +87,12 @@ WORLDS_OF = {
 FEEDS = ("rebate_claims", "pharmacy_claims", "entity_claims", "invoices")
 
 
-def was_there(name, one):
+def was_there(name: str, one: dict[str, str | None]) -> bool:
     days = [one[day][:10] for day in WORLDS_OF[name][1] if one[day]]
     return max(days[:1] if name in FEEDS else days, default="") <= THEN.isoformat()
 
 
-def prepared(spark, name, rows):
+def prepared(spark: SparkSession, name: str, rows: list[dict[str, str | None]]) -> list[str]:
     """Live rows as values, without the join key."""
     conformed = settled(conform(received(spark, rows), TABLES[name], as_of=THEN))
     if name == "pharmacy_claims":
@@ -107,7 +109,7 @@ def prepared(spark, name, rows):
 
 
 @pytest.mark.parametrize("name", WORLDS_OF)
-def test_a_past_day_is_prepared_as_on_that_day(spark, seed, name):
+def test_a_past_day_is_prepared_as_on_that_day(spark: SparkSession, seed: int, name: str) -> None:
     source = random.Random(seed)
     made, _ = WORLDS_OF[name]
     rows = [one for number in range(WORLDS) for one in made(source, number)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ PARTS = st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
 
 
 @st.composite
-def histories(draw) -> list[LineFacts]:
+def histories(draw: Callable[..., Any]) -> list[LineFacts]:
     """What is known of one line at one form after the other; units of all kinds never exceed what is invoiced."""
     invoiced, stated = draw(UNITS), draw(PRICES)
     days = []
@@ -33,7 +35,7 @@ def histories(draw) -> list[LineFacts]:
 
 @few_seconds
 @given(histories())
-def test_the_differences_add_up_to_the_last_position(days):
+def test_the_differences_add_up_to_the_last_position(days: list[LineFacts]) -> None:
     first = rosi_line(days[0])
     assert rosi_problems(first, days[0]) == []
     paid, prior = first["amount_paid"], Prior(first["units_paid"], first["units_disputed"], first["amount_paid"])
@@ -53,7 +55,7 @@ def test_the_differences_add_up_to_the_last_position(days):
 
 @few_seconds
 @given(histories())
-def test_the_same_position_again_is_no_change(days):
+def test_the_same_position_again_is_no_change(days: list[LineFacts]) -> None:
     facts = days[-1]
     line = pqas_line(facts)
     again = LineFacts(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
+from typing import Any
 
+import pytest
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
 from engine.facts import entity_claim_facts
@@ -21,7 +25,7 @@ LONG_AGO = datetime(1, 1, 1)
 
 
 @st.composite
-def dispenses(draw):
+def dispenses(draw: Callable[..., Any]) -> list[dict[str, Any]]:
     """Claims of few entities, most of one dispense; sites share a parent."""
     rows = []
     for number in range(draw(st.integers(6, 14))):
@@ -41,9 +45,9 @@ def dispenses(draw):
     return rows
 
 
-def reference(rows: list[dict]) -> dict[str, tuple]:
+def reference(rows: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     """{row id: (entities, their number, rows of others, number, earlier rows, number)}."""
-    found = {}
+    found: dict[str, tuple[Any, ...]] = {}
     for own in rows:
         same = [row for row in rows if _dispense(row) == _dispense(own)]
         before = [row for row in same if _order(row) < _order(own)]
@@ -69,17 +73,19 @@ def reference(rows: list[dict]) -> dict[str, tuple]:
     return found
 
 
-def _dispense(row: dict) -> tuple:
+def _dispense(row: dict[str, Any]) -> tuple[Any, ...]:
     script = row["script_key"] or f"raw:{row['rx_number_raw']}"
     of_claim = row["hcpcs_code"] if row["claim_type"] == "MEDICAL" else None
     return (row["claim_type"], script, row["fill_number"], of_claim)
 
 
-def _order(row: dict) -> tuple:
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
     return (row["submitted_at"] or LONG_AGO, row["source_row_id"])
 
 
-def test_other_claims_of_a_dispense_are_those_of_the_obvious_way(spark, seed, monkeypatch):
+def test_other_claims_of_a_dispense_are_those_of_the_obvious_way(
+    spark: SparkSession, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(import_module("engine.facts.entity_claims"), "MOST_RELATED_ROWS", MOST)
     crowds = [
         [apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"} for row in rows]

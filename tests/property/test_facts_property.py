@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from engine.facts import duplicates
 from engine.facts.patients import with_patient_fills
@@ -32,7 +35,7 @@ ONE_REBATE = {"program": "MDRP_FFS", "rebate_type": None, "contract_id": None}
 
 
 @st.composite
-def crowded_claims(draw):
+def crowded_claims(draw: Callable[..., Any]) -> list[dict[str, Any]]:
     """Claims that differ in few values, so that most of them meet others; NULL wherever a claim may hold it. In most
     worlds all are of one dispense, in some of one payer or rebate too.
     """
@@ -68,7 +71,7 @@ def crowded_claims(draw):
 
 
 @pytest.fixture
-def crowds(seed):
+def crowds(seed: int) -> list[list[dict[str, Any]]]:
     """Worlds of claims, each with products and pharmacies of its own."""
     return [
         [facts_rows.apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"} for row in rows]
@@ -76,7 +79,9 @@ def crowds(seed):
     ]
 
 
-def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds, monkeypatch):
+def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(
+    spark: SparkSession, crowds: list[list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(import_module("engine.facts.duplicates"), "MOST_RELATED_ROWS", MOST)
     rows = [row for crowd in crowds for row in crowd]
     found = {
@@ -99,7 +104,9 @@ def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds, 
     assert found == expected
 
 
-def test_a_refill_is_early_by_the_days_that_the_previous_fill_still_lasts(spark, crowds):
+def test_a_refill_is_early_by_the_days_that_the_previous_fill_still_lasts(
+    spark: SparkSession, crowds: list[list[dict[str, Any]]]
+) -> None:
     rows = [row for crowd in crowds for row in crowd]
     measured = with_patient_fills(facts_rows.claims(spark, rows, partitions=3))
     found = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from engine.contracts.links import LINKS_340B
@@ -24,7 +27,7 @@ _SCREEN = (
 )
 
 
-def measured(spark, worlds):
+def measured(spark: SparkSession, worlds: list[dict[str, list[dict[str, Any]]]]) -> dict[str, dict[str, Any]]:
     """{row id: features} as the engine works them out for all worlds at once."""
     rows = {name: [row for one in worlds for row in one[name]] for name in worlds[0]}
     feed = claims(spark, rows["claims"], partitions=3).localCheckpoint()
@@ -59,7 +62,7 @@ def measured(spark, worlds):
 
 
 @pytest.fixture(scope="module")
-def both(spark):
+def both(spark: SparkSession) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Features of the worlds and, in the same job, of the same worlds with later rows: {row id: features} of each."""
     worlds = [world(number) for number in WORLDS]
     again = [world_with_later_rows(AGAIN + number, like=number) for number in WORLDS]
@@ -74,11 +77,11 @@ def both(spark):
 
 
 @pytest.fixture(scope="module")
-def found(both):
+def found(both: tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     return both[0]
 
 
-def test_features_are_those_of_the_obvious_way(found):
+def test_features_are_those_of_the_obvious_way(found: dict[str, dict[str, Any]]) -> None:
     expected = {}
     for number in WORLDS:
         expected |= features_reference.features(world(number), AS_OF, LEAST_DAYS)
@@ -95,7 +98,9 @@ def test_features_are_those_of_the_obvious_way(found):
     assert not [name for name, taken in values.items() if len(taken) < 3]
 
 
-def test_later_rows_and_answers_change_no_feature_of_earlier_claims(both):
+def test_later_rows_and_answers_change_no_feature_of_earlier_claims(
+    both: tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]],
+) -> None:
     found, later = both
     assert found.keys() == later.keys()
     # `entity_bought_at_340b` is a guard, no feature: it looks two quarters ahead

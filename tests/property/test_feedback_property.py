@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -34,7 +36,7 @@ def _random_rows(draw: random.Random) -> list[dict[str, object]]:
     return rows
 
 
-def _saved(path, rows, headings, draw):
+def _saved(path: Path, rows: list[dict[str, Any]], headings: list[str], draw: random.Random) -> Path:
     """On one to three sheets, with a filter set, as a spreadsheet program leaves them."""
     book = openpyxl.Workbook()
     parts = draw.choice([1, 2, 3])
@@ -52,23 +54,23 @@ def _saved(path, rows, headings, draw):
     return path
 
 
-def _units(cell):
+def _units(cell: float | int) -> Decimal:
     return Decimal(str(cell)).quantize(Decimal("0.001"))
 
 
-def _decisions(path):
+def _decisions(path: Path) -> list[dict[str, Any]]:
     entries, _ = entries_of(path)
     result = accepted(entries, KNOWN, TODAY)
     assert result.problems == []
     return result.decisions
 
 
-def _plain(rows):
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(({name: value for name, value in row.items() if name != "where"} for row in rows), key=repr)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_edits_change_nothing_and_a_second_time_adds_nothing(tmp_path, seed):
+def test_edits_change_nothing_and_a_second_time_adds_nothing(tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)
     rows = _random_rows(draw)
     expected = sorted(
@@ -97,10 +99,10 @@ def test_edits_change_nothing_and_a_second_time_adds_nothing(tmp_path, seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_history_grows_and_the_last_handed_in_of_the_last_day_holds(tmp_path, seed):
+def test_history_grows_and_the_last_handed_in_of_the_last_day_holds(tmp_path: Path, seed: int) -> None:
     draw = random.Random(100 + seed)
-    kept: list[dict] = []
-    handed_in: list[dict] = []
+    kept: list[dict[str, Any]] = []
+    handed_in: list[dict[str, Any]] = []
     for number in range(4):
         decisions = _decisions(_saved(tmp_path / f"{number}.xlsx", _random_rows(draw), HEADINGS, draw))
         added = merged(decisions, [], kept, [])

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 
-import prepare_reference as reference
 import pytest
+from pyspark.sql import Row, SparkSession
 
 from engine.contracts.tables import TABLES
 from engine.findings.identity import claim_finding_id
 from engine.prepare import conform, live_rebate_claims, net_rebate_claims
+from tests.property import prepare_reference as reference
 from tests.unit.prepare_rows import AS_OF, received, row, settled
 
 WORLDS = 150
 
 
-def day(number):
+def day(number: int) -> str:
     return f"2026-01-{number // 24 + 1:02}T{number % 24:02}:00:00Z"
 
 
-def world(source, number):
+def world(source: random.Random, number: int) -> list[dict[str, str | None]]:
     """Chains of a few claims: bills, rebills after a void, adjustments under the claim's own number or a new one."""
     rows, live, clock = [], [], iter(range(600))
     for place in range(source.randrange(2, 9)):
@@ -50,7 +52,9 @@ def world(source, number):
     return rows
 
 
-def ids(spark, worlds, shuffled_with=None):
+def ids(
+    spark: SparkSession, worlds: list[list[dict[str, str | None]]], shuffled_with: random.Random | None = None
+) -> list[Row]:
     """patient_key of every live row -> its finding id, and how many rows have each."""
     rows = [one for rows in worlds for one in rows]
     if shuffled_with is not None:
@@ -64,16 +68,16 @@ def ids(spark, worlds, shuffled_with=None):
 
 
 @pytest.fixture
-def source(seed):
+def source(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-def test_the_order_of_files_and_rows_changes_no_id(spark, source):
+def test_the_order_of_files_and_rows_changes_no_id(spark: SparkSession, source: random.Random) -> None:
     worlds = [world(source, number) for number in range(WORLDS)]
     assert set(ids(spark, worlds)) == set(ids(spark, worlds, shuffled_with=source))
 
 
-def test_an_adjustment_changes_no_id(spark, source):
+def test_an_adjustment_changes_no_id(spark: SparkSession, source: random.Random) -> None:
     """Every live claim is adjusted once more: its new version has its id."""
     worlds = [world(source, number) for number in range(WORLDS)]
     before = ids(spark, worlds)
@@ -97,17 +101,17 @@ def test_an_adjustment_changes_no_id(spark, source):
     assert after == of
 
 
-def is_alone(one, live, row_of):
+def is_alone(one: dict[str, str | None], live: list[Row], row_of: dict[str, dict[str, str | None]]) -> bool:
     """Whether no other live row has the claim key of a row: an adjustment without a prior replaces them all."""
     keys = [key_of(row_of[other.source_row_id]) for other in live]
     return keys.count(key_of(one)) == 1
 
 
-def key_of(one):
+def key_of(one: dict[str, str | None]) -> tuple[str | None, str, str | None, str]:
     return one["payer_id"], one["rebate_type"] or "FEDERAL", one["claim_id"], one["claim_line"] or "1"
 
 
-def test_a_feed_that_is_sent_again_changes_nothing(spark, source):
+def test_a_feed_that_is_sent_again_changes_nothing(spark: SparkSession, source: random.Random) -> None:
     """Under the same row ids or others. A bill after a void counts as a chain of its own, and so does its copy: where
     there is one, the claims are the same, but not their ids.
     """
@@ -129,7 +133,7 @@ def test_a_feed_that_is_sent_again_changes_nothing(spark, source):
     assert ids_of(after, simple) == ids_of(before, simple)
 
 
-def test_a_file_that_is_sent_again_at_one_time_changes_no_id(spark, source):
+def test_a_file_that_is_sent_again_at_one_time_changes_no_id(spark: SparkSession, source: random.Random) -> None:
     worlds = [[one | {"received_at": day(0)} for one in world(source, number)] for number in range(WORLDS)]
     copies = [
         one | {"source_row_id": f"{one['source_row_id']}'", "received_at": day(1)} for rows in worlds for one in rows
@@ -138,16 +142,16 @@ def test_a_file_that_is_sent_again_at_one_time_changes_no_id(spark, source):
     assert ids_of(ids(spark, [*worlds, copies]), every) == ids_of(ids(spark, worlds), every)
 
 
-def claim_of(one):
+def claim_of(one: Row) -> tuple[str, Decimal]:
     """The world and the row as it was first sent; a copy has its units."""
     return one.patient_key, one.units
 
 
-def ids_of(live, of_worlds):
+def ids_of(live: list[Row], of_worlds: set[str]) -> set[tuple[str, str, Decimal]]:
     return {(one.finding_id, *claim_of(one)) for one in live if one.patient_key.split(".")[0] in of_worlds}
 
 
-def has_rebill(rows):
+def has_rebill(rows: list[dict[str, str | None]]) -> bool:
     """Whether anything of a claim was received after it was voided or replaced."""
     ended = set()
     for one in rows:
@@ -158,13 +162,14 @@ def has_rebill(rows):
     return False
 
 
-def test_ids_agree_with_the_slow_reading(spark, source):
+def test_ids_agree_with_the_slow_reading(spark: SparkSession, source: random.Random) -> None:
     worlds = [world(source, number) for number in range(WORLDS)]
     found = {one.source_row_id: one.finding_id for one in ids(spark, worlds)}
     meant = {}
     for rows in worlds:
         lineages = reference.Lineages([{**one, "claim_line": one["claim_line"] or "1"} | UNSAID for one in rows])
         for place, root in lineages.roots.items():
+            assert root is not None
             one = rows[place]
             meant[one["source_row_id"]] = (one["payer_id"], one["rebate_type"] or "FEDERAL", *root)
     assert found.keys() == meant.keys()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
@@ -32,7 +35,7 @@ def code_table() -> list[DisputeCode]:
 
 
 @st.composite
-def judged_claims(draw):
+def judged_claims(draw: Callable[..., Any]) -> dict[str, Any] | None:
     ids = draw(st.lists(st.sampled_from(RULES), min_size=1, max_size=4, unique=True))
     weak = draw(st.booleans())
     rules = []
@@ -65,7 +68,7 @@ def judged_claims(draw):
     }
 
 
-def read_slowly(claim: dict) -> dict:
+def read_slowly(claim: dict[str, Any]) -> dict[str, Any]:
     size = max(claim["units"], Decimal(0))
     settled = claim["settled_since_units"] or Decimal(0)
     rules = [_at_issue(rule, size, settled) for rule in claim["rules"]]
@@ -102,7 +105,7 @@ def read_slowly(claim: dict) -> dict:
     }
 
 
-def _at_issue(rule: dict, size: Decimal, settled: Decimal) -> dict:
+def _at_issue(rule: dict[str, Any], size: Decimal, settled: Decimal) -> dict[str, Any]:
     """Price 2 per unit; a rule's own amount falls by the settled share of the claim."""
     asked = None if rule["units_at_issue"] is None else min(rule["units_at_issue"], size)
     units = None if asked is None else max(asked - settled, Decimal(0))
@@ -118,7 +121,7 @@ def _at_issue(rule: dict, size: Decimal, settled: Decimal) -> dict:
     return {**rule, "asked": asked, "units": units, "amount": amount, "kind": kind}
 
 
-def _order(rule: dict) -> tuple:
+def _order(rule: dict[str, Any]) -> tuple[Any, ...]:
     code = rule["code"]
     place = FIRST.index(code) if code in FIRST else len(FIRST) if code else len(FIRST) + 1
     most = -1 if rule["units"] is None else rule["units"]
@@ -126,12 +129,12 @@ def _order(rule: dict) -> tuple:
 
 
 @pytest.fixture
-def claims(seed):
+def claims(seed: int) -> list[dict[str, Any]]:
     made = worlds(judged_claims(), WORLDS, seed)
     return [{"source_row_id": f"{n}", "claim_id": f"{n}", **claim} for n, claim in enumerate(made)]
 
 
-def test_what_several_rules_make_of_a_claim(spark, claims):
+def test_what_several_rules_make_of_a_claim(spark: SparkSession, claims: list[dict[str, Any]]) -> None:
     rows = findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *claims), code_table(), SETTINGS, "r").collect()
     lines = dispute_lines(spark.createDataFrame(rows, FINDINGS), code_table(), SETTINGS).collect()
     drafted = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.intervals import join_as_of
@@ -21,7 +23,7 @@ reference_row = st.tuples(
 )
 
 
-def value_on(when: date | None, key: str | None, reference: list[tuple]) -> str | None:
+def value_on(when: date | None, key: str | None, reference: list[tuple[Any, ...]]) -> str | None:
     """Of the rows that cover the day: the latest start, then the highest rank, then the greatest value."""
     covering = [
         (start or date.min, rank, value)
@@ -34,7 +36,9 @@ def value_on(when: date | None, key: str | None, reference: list[tuple]) -> str 
     return max(covering)[2] if covering else None
 
 
-def values_found(spark, rows: list[tuple], reference: list[tuple]) -> list[tuple]:
+def values_found(
+    spark: SparkSession, rows: list[tuple[Any, ...]], reference: list[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
     """(key, day, value) of each row, as `join_as_of` finds it."""
     joined = join_as_of(
         spark.createDataFrame(rows, "of string, day date"),
@@ -50,7 +54,7 @@ def values_found(spark, rows: list[tuple], reference: list[tuple]) -> list[tuple
     return [(row["of"], row["day"], row["found"] and row["found"]["value"]) for row in joined.collect()]
 
 
-def test_every_day_meets_the_interval_that_starts_last(spark, seed):
+def test_every_day_meets_the_interval_that_starts_last(spark: SparkSession, seed: int) -> None:
     days = [None, *(FIRST + timedelta(days=n) for n in range(-1, DAYS + 2))]
     rows, reference, expected = [], [], []
     for number, world in enumerate(worlds(st.lists(reference_row, max_size=12), WORLDS, seed)):
@@ -62,7 +66,7 @@ def test_every_day_meets_the_interval_that_starts_last(spark, seed):
     assert sorted(values_found(spark, rows, reference), key=repr) == sorted(expected, key=repr)
 
 
-def test_a_long_interval_comes_back_after_a_short_one_that_began_later(spark):
+def test_a_long_interval_comes_back_after_a_short_one_that_began_later(spark: SparkSession) -> None:
     reference = [
         ("a", date(2025, 1, 1), None, 1, "always"),
         ("a", date(2025, 1, 3), date(2025, 1, 5), 1, "for a while"),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
-import link_reference as reference
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.link import link_340b
 from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
+from tests.property import link_reference as reference
 
 WORLDS = 400
 PACKAGES = {"00002000101": Decimal(30), "00002000102": Decimal(1), "00002000201": Decimal("2.5")}
@@ -27,7 +31,7 @@ LINK = LinkSettings(
 )
 
 
-def test_links_equal_those_of_the_reference(spark):
+def test_links_equal_those_of_the_reference(spark: SparkSession) -> None:
     # a world in which something differs is small already, and each try costs a Spark job
     @settings(
         max_examples=1,
@@ -37,7 +41,7 @@ def test_links_equal_those_of_the_reference(spark):
     )
     @example(881)  # two rows of one 340B claim, under two numbers of the pharmacy, each met by another rebate claim
     @given(st.integers(0, 2**32))
-    def check(seed):
+    def check(seed: int) -> None:
         rebate, entity = worlds(seed)
         heirs = {f"NPI{world}-old": f"NPI{world}" for world in range(WORLDS)}
         expected = reference.Reference(LINK, configured_weights(LINK), heirs, PACKAGES).link(rebate, entity)
@@ -54,7 +58,7 @@ LEARNING = LINK.model_copy(update={"learn_weights": True, "fill_offsets": {}, "o
 
 
 @contextmanager
-def planned(spark, partitions, adaptive):
+def planned(spark: SparkSession, partitions: int, adaptive: str) -> Iterator[None]:
     spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
     spark.conf.set("spark.sql.adaptive.enabled", adaptive)
     try:
@@ -65,14 +69,21 @@ def planned(spark, partitions, adaptive):
 
 
 @pytest.fixture(scope="module")
-def of_one_partition(spark):
+def of_one_partition(
+    spark: SparkSession,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, Any]]]:
     rebate, entity = worlds(seed=20_260_101)
     with planned(spark, 1, "true"):
         return rebate, entity, links(spark, rebate, entity, LEARNING, partitions=1)
 
 
 @pytest.mark.parametrize(("partitions", "adaptive"), [(7, "false"), (200, "true")])
-def test_neither_order_nor_partitions_change_a_link_or_a_weight(spark, of_one_partition, partitions, adaptive):
+def test_neither_order_nor_partitions_change_a_link_or_a_weight(
+    spark: SparkSession,
+    of_one_partition: tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, Any]]],
+    partitions: int,
+    adaptive: str,
+) -> None:
     rebate, entity, expected = of_one_partition
     rng = random.Random(partitions)
     shuffled = rng.sample(rebate, len(rebate)), rng.sample(entity, len(entity))
@@ -80,7 +91,13 @@ def test_neither_order_nor_partitions_change_a_link_or_a_weight(spark, of_one_pa
         assert links(spark, *shuffled, LEARNING, partitions) == expected
 
 
-def links(spark, rebate, entity, settings, partitions):
+def links(
+    spark: SparkSession,
+    rebate: list[dict[str, Any]],
+    entity: list[dict[str, Any]],
+    settings: LinkSettings,
+    partitions: int,
+) -> dict[str, dict[str, Any]]:
     world = range(WORLDS)
     found = link_340b(
         frame(spark, rebate, PREPARED_REBATE_CLAIMS, partitions),
@@ -113,11 +130,11 @@ def links(spark, rebate, entity, settings, partitions):
     return by_row
 
 
-def keep(_, rows):
+def keep(_: str, rows: DataFrame) -> DataFrame:
     return rows.localCheckpoint()
 
 
-def frame(spark, rows, schema, partitions):
+def frame(spark: SparkSession, rows: list[dict[str, Any]], schema: StructType, partitions: int) -> DataFrame:
     columns = [name for name in schema.fieldNames() if name != "dispense_hash"]
     tuples = [tuple(row.get(name) for name in columns) for row in rows]
     types = type(schema)([field for field in schema.fields if field.name in columns])
@@ -126,7 +143,7 @@ def frame(spark, rows, schema, partitions):
     return spark.createDataFrame(tuples, types).repartition(partitions).withColumn("dispense_hash", hashed)
 
 
-def worlds(seed):
+def worlds(seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Claims of WORLDS pharmacies: up to two prescriptions each, within days, of near-equal products and quantities."""
     rng = random.Random(seed)
     rebate, entity = [], []
@@ -137,7 +154,7 @@ def worlds(seed):
     return rebate, entity
 
 
-def common(rng, world, scripts):
+def common(rng: random.Random, world: int, scripts: list[str]) -> dict[str, Any]:
     claim_type = rng.choice(["RX"] * 7 + ["MEDICAL"])
     package = rng.choice(["01"] * 4 + ["02"])
     ndc9 = rng.choice(["000020001"] * 8 + ["000020002"])
@@ -162,7 +179,7 @@ def common(rng, world, scripts):
     }
 
 
-def rebate_row(rng, world, n, scripts):
+def rebate_row(rng: random.Random, world: int, n: int, scripts: list[str]) -> dict[str, Any]:
     units = rng.choice(["30"] * 8 + ["30.3", "31", "31.5", "60", "10", "20", "75", "1", None])
     return common(rng, world, scripts) | {
         "source_row_id": f"r{world}-{rng.randrange(100)}-{n}",
@@ -175,7 +192,7 @@ def rebate_row(rng, world, n, scripts):
     }
 
 
-def entity_row(rng, world, n, scripts):
+def entity_row(rng: random.Random, world: int, n: int, scripts: list[str]) -> dict[str, Any]:
     entity_id = rng.choice(["CE-A", "CE-A", "CE-B", "CE-OFFSET"])
     return common(rng, world, scripts) | {
         "source_row_id": f"e{world}-{rng.randrange(100)}-{n}",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from engine.contracts.tables import TABLES
 from engine.link import resolve_pharmacies
@@ -19,7 +21,7 @@ PARTS = ("names", "store_number", "house_number", "street", "suite", "city", "st
 ROWS = 300
 
 
-def maybe(values):
+def maybe(values: Any) -> Any:
     return st.none() | st.sampled_from(values)
 
 
@@ -43,7 +45,9 @@ DESCRIPTIONS = st.fixed_dictionaries(
 
 
 @given(DESCRIPTIONS, DESCRIPTIONS, st.sampled_from(PARTS))
-def test_what_is_missing_on_one_side_is_as_if_missing_on_both(one, other, part):
+def test_what_is_missing_on_one_side_is_as_if_missing_on_both(
+    one: dict[str, Any], other: dict[str, Any], part: str
+) -> None:
     without, without_other = one | {part: None}, other | {part: None}
     expected = agreement(without, without_other, SETTINGS)
     assert agreement(without, other, SETTINGS) == expected
@@ -51,11 +55,11 @@ def test_what_is_missing_on_one_side_is_as_if_missing_on_both(one, other, part):
 
 
 @given(DESCRIPTIONS, DESCRIPTIONS)
-def test_agreement_knows_no_sides(one, other):
+def test_agreement_knows_no_sides(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert agreement(one, other, SETTINGS) == agreement(other, one, SETTINGS)
 
 
-def test_rows_stay_and_order_changes_nothing(spark, seed):
+def test_rows_stay_and_order_changes_nothing(spark: SparkSession, seed: int) -> None:
     rng = random.Random(seed)
     contracts = [contract(rng) for _ in range(ROWS)]
     pharmacies = [pharmacy(rng, number) for number in range(ROWS)]
@@ -80,7 +84,7 @@ def test_rows_stay_and_order_changes_nothing(spark, seed):
         assert_is_supported(row, of_npi[row.pharmacy_npi])
 
 
-def assert_is_supported(row, match):
+def assert_is_supported(row: Row, match: dict[str, Any]) -> None:
     """Nothing that is missing on either side is said to agree, and both were valid at one time."""
     for field in row.pharmacy_match_fields:
         theirs = "name" if field == "store_number" else field
@@ -91,12 +95,12 @@ def assert_is_supported(row, match):
     assert start is None or row.termination_date is None or start < row.termination_date
 
 
-def counted(rows) -> Counter:
+def counted(rows: list[Row]) -> Counter[Any]:
     return Counter(repr(row) for row in rows)
 
 
-def described(rng: random.Random, name: str) -> dict:
-    def perhaps(*values):
+def described(rng: random.Random, name: str) -> dict[str, Any]:
+    def perhaps(*values: str) -> str | None:
         return rng.choice([None, *values, *values])
 
     zip3 = rng.randint(200, 240)
@@ -111,7 +115,7 @@ def described(rng: random.Random, name: str) -> dict:
     return {key: value for key, value in row.items() if value is not None}
 
 
-def contract(rng: random.Random) -> dict:
+def contract(rng: random.Random) -> dict[str, Any]:
     begin = date(2019, 1, 1) + timedelta(days=rng.randint(0, 700))
     return {
         "entity_id": f"DSH{rng.randint(1, 30)}",
@@ -122,12 +126,12 @@ def contract(rng: random.Random) -> dict:
     }
 
 
-def pharmacy(rng: random.Random, number: int) -> dict:
+def pharmacy(rng: random.Random, number: int) -> dict[str, Any]:
     changed = date(2020, 1, 1)
     validity = rng.choice([{}, {"valid_from": changed}, {"valid_to": changed}])
     return {"npi": f"{number:010d}", **validity, **described(rng, "name")}
 
 
-def frame(spark, table: str, rows: list[dict]):
+def frame(spark: SparkSession, table: str, rows: list[dict[str, Any]]) -> DataFrame:
     schema = TABLES[table].schema
     return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 from scipy.stats import false_discovery_control
 
 from engine.contracts.findings import SCORES
@@ -22,7 +24,7 @@ SCHEMA += "anomaly_has_reason boolean"
 SCORES_GIVEN = [n / 64 for n in range(-64, 65)] + [0.5, 0.5 + 2**-40, 0.123456789, 1.0, 4711.0]
 
 
-def random_rows(seed: int) -> list[tuple]:
+def random_rows(seed: int) -> list[tuple[Any, ...]]:
     """Strata of 1 to 40 rows; scores of few values, so that ties are many."""
     generator = random.Random(seed)
     rows = []
@@ -37,7 +39,7 @@ def random_rows(seed: int) -> list[tuple]:
     return [*rows, *((f"T{n}", "000030001", "COMMERCIAL", "S", n / 8, True) for n in range(1, MINIMUM))]
 
 
-def judged(row: tuple, reference: list[tuple]) -> tuple:
+def judged(row: tuple[Any, ...], reference: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     """What is expected of a row, against the reference rows below the fence."""
     _, ndc9, program, category, score, _ = row
     highest = fence(np.array([other[4] for other in reference]))
@@ -54,12 +56,14 @@ def judged(row: tuple, reference: list[tuple]) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def reference_rows():
+def reference_rows() -> list[tuple[Any, ...]]:
     return random_rows(seed=1)
 
 
 @pytest.fixture(scope="module")
-def calibration(spark, reference_rows, tmp_path_factory):
+def calibration(
+    spark: SparkSession, reference_rows: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
+) -> Calibration:
     calibrations = [
         calibrate(spark.createDataFrame(rows, SCHEMA).repartition(partitions), ("ndc9", "drug_category"), MINIMUM)
         for rows, partitions in ((reference_rows, 1), (random.Random(3).sample(reference_rows, len(reference_rows)), 7))
@@ -73,7 +77,9 @@ def calibration(spark, reference_rows, tmp_path_factory):
     return calibrations[0]
 
 
-def test_p_values_agree_with_a_plain_count_under_any_partitioning(spark, calibration, reference_rows):
+def test_p_values_agree_with_a_plain_count_under_any_partitioning(
+    spark: SparkSession, calibration: Calibration, reference_rows: list[tuple[Any, ...]]
+) -> None:
     rows = random_rows(seed=2)
     expected = {row[0]: judged(row, reference_rows) for row in rows}
     assert {p is None for _, p, _, _, _ in expected.values()} == {True, False}
@@ -85,14 +91,14 @@ def test_p_values_agree_with_a_plain_count_under_any_partitioning(spark, calibra
         assert {row[0]: tuple(row)[1:] for row in scores.collect()} == expected
 
 
-def test_no_reference_row_at_all_judges_nothing(spark):
+def test_no_reference_row_at_all_judges_nothing(spark: SparkSession) -> None:
     rows = spark.createDataFrame(random_rows(seed=2), SCHEMA)
     empty = calibrate(rows.where("false"), LEVELS, MINIMUM)
     assert empty.smallest_p_value is None
     assert {row.anomaly_p_value for row in p_values(rows, empty).collect()} == {None}
 
 
-def test_the_coarsest_stratum_is_all_rows(spark, reference_rows):
+def test_the_coarsest_stratum_is_all_rows(spark: SparkSession, reference_rows: list[tuple[Any, ...]]) -> None:
     reference = spark.createDataFrame(reference_rows, SCHEMA)
     found = p_values(reference, calibrate(reference, ("all",), MINIMUM)).collect()
     highest = fence(np.array([other[4] for other in reference_rows]))
@@ -104,7 +110,7 @@ def test_the_coarsest_stratum_is_all_rows(spark, reference_rows):
         assert (row.anomaly_stratum, row.anomaly_rows) == ("all", len(usual))
 
 
-def test_the_fence_lets_ordinary_tails_pass_and_anomalies_not_hide_each_other():
+def test_the_fence_lets_ordinary_tails_pass_and_anomalies_not_hide_each_other() -> None:
     usual = np.random.default_rng(1).exponential(size=20_000)
     highest = fence(usual)
     assert (usual > highest).sum() <= 5
@@ -113,7 +119,7 @@ def test_the_fence_lets_ordinary_tails_pass_and_anomalies_not_hide_each_other():
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
-def test_of_exchangeable_rows_at_most_a_share_a_has_a_p_value_of_a(rows, seed):
+def test_of_exchangeable_rows_at_most_a_share_a_has_a_p_value_of_a(rows: int, seed: int) -> None:
     """Over all choices of which of n + 1 rows is the new one: exactly what exchangeability says, ties included."""
     scores = np.random.default_rng(seed).integers(0, 5, rows + 1).astype(float)
     found = []
@@ -126,7 +132,7 @@ def test_of_exchangeable_rows_at_most_a_share_a_has_a_p_value_of_a(rows, seed):
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(0, 50), st.sampled_from([0.05, 0.1, 0.3]))
-def test_the_rate_is_controlled_as_scipy_does(ranks, others, rate):
+def test_the_rate_is_controlled_as_scipy_does(ranks: list[int], others: int, rate: float) -> None:
     p_values_of_rows = np.array([rank / 200 for rank in ranks] + [1.0] * others)
     different, rows = np.unique(p_values_of_rows, return_counts=True)
     kept = benjamini_hochberg(different, rows, len(p_values_of_rows), rate)
@@ -158,14 +164,14 @@ FLAGGED = [
         ({"by": "capacity", "capacity": 9}, "ABCD", 0.004),  # F and E are less rare than the limit
     ],
 )
-def test_flags(spark, settings, expected, largest):
+def test_flags(spark: SparkSession, settings: dict[str, Any], expected: str, largest: float | None) -> None:
     rows = [(name, score, p, "s", 999, True) for name, score, p in FLAGGED]
     flags = flag(spark.createDataFrame(rows, SCORES).repartition(3), FlagSettings(**settings), p_value_limit=0.005)
     assert sorted(row.source_row_id for row in flags.rows.collect()) == list(expected)
     assert (flags.flagged, flags.tested, flags.largest_p_value) == (len(expected), 6, largest)
 
 
-def test_rows_that_a_rule_explains_and_rows_without_a_reason_use_no_capacity(spark):
+def test_rows_that_a_rule_explains_and_rows_without_a_reason_use_no_capacity(spark: SparkSession) -> None:
     rows = [(name, score, p, "s", 999, name != "A") for name, score, p in FLAGGED]
     explained = spark.createDataFrame([("B",)], "source_row_id string")
     capacity = FlagSettings(by="capacity", capacity=2)

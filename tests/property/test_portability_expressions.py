@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -52,7 +54,7 @@ KINDS = T.StructType(
 )
 
 
-def pairs():
+def pairs() -> list[Column]:
     return [
         F.struct(F.lit("c").alias("x"), c("m").alias("y")),
         F.struct(c("s").alias("x"), F.lit(D("1.5")).cast("decimal(18,6)").alias("y")),
@@ -60,15 +62,15 @@ def pairs():
     ]
 
 
-def every():
+def every() -> Any:
     return W.partitionBy(F.lit(1))
 
 
-def by_text():
+def by_text() -> Any:
     return every().orderBy("s")
 
 
-def before():
+def before() -> Any:
     """The rows of smaller `i`; NULL is last."""
     return every().orderBy(c("i").asc_nulls_last()).rowsBetween(W.unboundedPreceding, -1)
 
@@ -811,24 +813,26 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def rows(spark):
+def rows(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(ROWS, SCHEMA)
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *WRAPPED])
-def test_expression(rows, name):
-    expression, expected = (PLAIN | WRAPPED)[name]
+def test_expression(rows: DataFrame, name: str) -> None:
+    case: Any = (PLAIN | WRAPPED)[name]
+    expression, expected = case
     values = {row["i"]: plain(row["value"]) for row in rows.select("i", expression().alias("value")).collect()}
     assert [values[row[0]] for row in ROWS] == expected
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_query(rows, name):
-    query, expected = QUERIES[name]
+def test_query(rows: DataFrame, name: str) -> None:
+    case: Any = QUERIES[name]
+    query, expected = case
     assert sorted((plain(tuple(row)) for row in query(rows).collect()), key=repr) == sorted(expected, key=repr)
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Rows as tuples, however deep."""
     if isinstance(value, tuple):
         return tuple(plain(one) for one in value)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from tests.property.positions_reference import Account
 from tests.property.worlds import worlds
@@ -19,7 +21,7 @@ KINDS = ["PAID", "PAID", "DISPUTED", "DISPUTED", "RELEASED", "WRITTEN_OFF", "STA
 
 
 @st.composite
-def accounts(draw):
+def accounts(draw: Any) -> Any:
     """Invoice lines, claims and events of one product in one state and quarter."""
     subs = draw(st.sampled_from(SUB_PROGRAMS))
     lines = {}
@@ -61,7 +63,9 @@ def accounts(draw):
     return list(lines.values()), claims, events
 
 
-def decided(draw, event: dict, lines: list[dict], claims: list[dict]) -> list[dict]:
+def decided(
+    draw: Any, event: dict[str, Any], lines: list[dict[str, Any]], claims: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """A decision on a claim or a line; none if there is neither."""
     rows = [("claim", at) for at in range(len(claims))] + [("line", at) for at in range(len(lines))]
     if not rows:
@@ -73,21 +77,21 @@ def decided(draw, event: dict, lines: list[dict], claims: list[dict]) -> list[di
 
 
 @pytest.fixture(scope="module")
-def drawn() -> dict[int, list]:
+def drawn() -> dict[int, list[Any]]:
     return {}
 
 
 @pytest.fixture
-def drawn_accounts(drawn, seed):
+def drawn_accounts(drawn: dict[int, list[Any]], seed: int) -> Any:
     if seed not in drawn:
         drawn[seed] = worlds(accounts(), WORLDS, seed)
     return drawn[seed]
 
 
-def tables_of(drawn_accounts: list) -> dict[str, list[dict]]:
-    tables: dict[str, list[dict]] = defaultdict(list)
+def tables_of(drawn_accounts: list[Any]) -> dict[str, list[dict[str, Any]]]:
+    tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, (lines, claims, events) in enumerate(drawn_accounts):
-        own: dict[str, list[dict]] = defaultdict(list)
+        own: dict[str, list[dict[str, Any]]] = defaultdict(list)
         own["invoices"] = [facts_rows.invoice(f"{number} line {at}", **row) for at, row in enumerate(lines)]
         own["claims"] = [facts_rows.claim(f"{number} claim {at}", **row) for at, row in enumerate(claims)]
         for event in events:
@@ -110,8 +114,12 @@ def tables_of(drawn_accounts: list) -> dict[str, list[dict]]:
 
 
 def posted(
-    spark, tables: dict[str, list[dict]], partitions: int = 3, all_in_sequence: bool = False, has_invoices: bool = True
-):
+    spark: SparkSession,
+    tables: dict[str, list[dict[str, Any]]],
+    partitions: int = 3,
+    all_in_sequence: bool = False,
+    has_invoices: bool = True,
+) -> Any:
     return ledger_of(
         facts_rows.claims(spark, tables["claims"], partitions),
         facts_rows.invoices(spark, tables["invoices"], partitions) if has_invoices else None,
@@ -121,11 +129,11 @@ def posted(
     )
 
 
-def in_text(rows: list[dict]) -> Counter:
+def in_text(rows: list[dict[str, Any]]) -> Counter[Any]:
     return Counter(repr(sorted(row.items())) for row in rows)
 
 
-def test_a_slow_reading_comes_to_the_same(spark, drawn_accounts):
+def test_a_slow_reading_comes_to_the_same(spark: SparkSession, drawn_accounts: Any) -> None:
     expected, beyond = {}, Counter()
     for number, (lines, claims, events) in enumerate(drawn_accounts):
         account = Account(lines, claims, events)
@@ -134,7 +142,7 @@ def test_a_slow_reading_comes_to_the_same(spark, drawn_accounts):
     ledger = posted(spark, tables_of(drawn_accounts))
     assert ledger.out_of_balance == 0
     assert ledger.not_placed == 0
-    got: dict[int, Counter] = defaultdict(Counter)
+    got: dict[int, Counter[Any]] = defaultdict(Counter)
     for row in ledger.rows:
         claim = row["claim_id"] and (row["claim_id"], row["claim_line"])
         key = (row["sub_program"], claim, row["position"], row["code"] or "")
@@ -149,7 +157,7 @@ def test_a_slow_reading_comes_to_the_same(spark, drawn_accounts):
 
 
 @pytest.mark.parametrize("has_invoices", [True, False])
-def test_expressions_and_the_sequence_agree(spark, drawn_accounts, has_invoices):
+def test_expressions_and_the_sequence_agree(spark: SparkSession, drawn_accounts: Any, has_invoices: bool) -> None:
     """Accounts without events are posted by expressions in a run."""
     tables = tables_of(drawn_accounts)
     usual = posted(spark, tables, has_invoices=has_invoices)
@@ -157,7 +165,7 @@ def test_expressions_and_the_sequence_agree(spark, drawn_accounts, has_invoices)
     assert in_text(usual.rows) == in_text(in_sequence.rows)
 
 
-def test_order_and_partitions_change_nothing(spark, drawn_accounts):
+def test_order_and_partitions_change_nothing(spark: SparkSession, drawn_accounts: Any) -> None:
     tables = tables_of(drawn_accounts)
     reversed_tables = defaultdict(list, {table: rows[::-1] for table, rows in tables.items()})
     one, other = posted(spark, tables), posted(spark, reversed_tables, partitions=1)

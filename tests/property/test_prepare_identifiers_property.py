@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.npi import npi_is_valid
@@ -20,10 +22,10 @@ NOISE = [
 SHAPES = ["dddd-dddd-dd", "ddddd-ddd-dd", "ddddd-dddd-d", "ddddd-dddd-dd", "d" * 10, "d" * 11, "ddddddd-dd"]
 
 
-def test_identifiers_equal_those_of_the_reference(spark):
+def test_identifiers_equal_those_of_the_reference(spark: SparkSession) -> None:
     @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**32))
-    def check(seed):
+    def check(seed: int) -> None:
         texts = strings(seed)
         text = F.col("text")
         stripped = identifiers.stripped(text)
@@ -51,7 +53,7 @@ def test_identifiers_equal_those_of_the_reference(spark):
     check()
 
 
-def strings(seed):
+def strings(seed: int) -> Any:
     source = random.Random(seed)
     made = ["", " ", "\n", "1234567893", "1234567893\n", "00002759701\n", "0002759701", "2025Q3", "2025-q3", "2025Q3\n"]
     while len(made) < STRINGS:
@@ -77,12 +79,12 @@ def strings(seed):
     return made
 
 
-def npi(source):
+def npi(source: Any) -> Any:
     nine = source.choice("123") + "".join(source.choice("0123456789") for _ in range(8))
     return nine + str((10 - luhn_sum("80840" + nine + "0") % 10) % 10)
 
 
-def luhn_sum(digits):
+def luhn_sum(digits: Any) -> Any:
     total = 0
     for place, digit in enumerate(reversed(digits)):
         number = int(digit) * (1 + place % 2)
@@ -90,7 +92,7 @@ def luhn_sum(digits):
     return total
 
 
-def reference(text):
+def reference(text: Any) -> Any:
     rx, fill = rx_number(text)
     return {
         "ndc11": ndc11(text),
@@ -104,7 +106,7 @@ def reference(text):
     }
 
 
-def ndc11(text):
+def ndc11(text: Any) -> Any:
     if re.fullmatch("[0-9]{11}", text):
         return text
     parts = text.split("-")
@@ -115,11 +117,11 @@ def ndc11(text):
     return parts[0].zfill(5) + parts[1].zfill(4) + parts[2].zfill(2)
 
 
-def without_white_space(text):
+def without_white_space(text: Any) -> Any:
     return re.sub(r"\A[\s\0]+|[\s\0]+\Z", "", text)
 
 
-def rx_number(text):
+def rx_number(text: Any) -> Any:
     trimmed = without_white_space(text)
     if digits := re.fullmatch("0*([0-9]{4,12})", trimmed):
         return digits[1], None

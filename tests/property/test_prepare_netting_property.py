@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
-import prepare_reference as reference
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.tables import TABLES
@@ -22,6 +23,7 @@ from engine.prepare import (
     with_dispenses,
     with_netting,
 )
+from tests.property import prepare_reference as reference
 from tests.unit.prepare_rows import AS_OF, received, row, settled
 
 WORLDS = 240
@@ -29,21 +31,21 @@ TIMES = [None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00
 ALL_TIMES = [f"2026-02-{day:02}T00:00:00Z" for day in range(1, 29)]
 
 
-def made(spark, table, rows, partitions, seed):
+def made(spark: SparkSession, table: Any, rows: Any, partitions: Any, seed: int) -> Any:
     """Conformed rows, dealt anew: the position of a row is kept in a column that netting does not look at."""
     dealt = list(rows)
     random.Random(seed).shuffle(dealt)
     return settled(conform(received(spark, dealt, partitions), TABLES[table], as_of=AS_OF))
 
 
-def repeated(source, rows, received_at):
+def repeated(source: random.Random, rows: list[dict[str, str | None]], received_at: str) -> None:
     """Some rows again under their own id at a later time, as another claim: only the earlier may stay."""
     for one in list(rows):
         if one[received_at] and one[received_at] < TIMES[-1] and source.random() < 0.08:
             rows.append({**one, received_at: TIMES[-1], "rx_number": "7654321"})
 
 
-def test_rebate_claims(spark, seed):
+def test_rebate_claims(spark: SparkSession, seed: int) -> None:
     source = random.Random(seed)
     worlds = [rebate_world(source, number) for number in range(WORLDS)]
     expected, roots, rows = {}, {}, []
@@ -84,23 +86,23 @@ def test_rebate_claims(spark, seed):
         assert len(quarantined) == seen["SOURCE_ROW_ID_DUPLICATE"]
 
 
-def is_without_ties(world):
+def is_without_ties(world: Any) -> Any:
     """At one time nothing says which of two rows ended the other's chain first."""
     times = [one["received_at"] for one in world]
     return len(set(times)) == len(times)
 
 
-def lineage_of(one):
+def lineage_of(one: Any) -> Any:
     lineage = one.lineage or (one.program, one.claim_id, one.claim_line, 1, 1)
     program, claim, line, chain, branch = lineage
     return program, claim, str(line), chain, branch
 
 
-def rebate_world(source, number):
+def rebate_world(source: random.Random, number: int) -> list[dict[str, str | None]]:
     """Two worlds in three have a time of its own for each row."""
     times = TIMES if number % 3 == 0 else source.sample(ALL_TIMES, len(ALL_TIMES))
 
-    def time():
+    def time() -> str | None:
         return source.choice(times) if times is TIMES else times.pop()
 
     rows = []
@@ -139,7 +141,7 @@ def rebate_world(source, number):
             rows.append({**one, "received_at": received_at, "units": source.choice(["30", "99"])})
     if times is not TIMES and source.random() < 0.3:  # the whole feed again, under its own row ids or others
         suffix = source.choice(["", "'"])
-        in_order = sorted(rows, key=lambda one: one["received_at"])
+        in_order = sorted(rows, key=lambda one: one["received_at"] or "")
         rows += [
             {**one, "source_row_id": one["source_row_id"] + suffix, "received_at": f"2026-03-{day:02}T00:00:00Z"}
             for day, one in enumerate(in_order, start=1)
@@ -149,7 +151,7 @@ def rebate_world(source, number):
     return rows
 
 
-def test_pharmacy_claims(spark, seed):
+def test_pharmacy_claims(spark: SparkSession, seed: int) -> None:
     source = random.Random(seed)
     worlds = [pharmacy_world(source, number) for number in range(WORLDS)]
     expected = {key: found for world in worlds for key, found in reference.dispenses(world).items()}
@@ -180,7 +182,7 @@ def test_pharmacy_claims(spark, seed):
         assert counts.counted["RX_NUMBER_UNUSABLE"] > 5
 
 
-def pharmacy_world(source, number):
+def pharmacy_world(source: random.Random, number: int) -> list[dict[str, str | None]]:
     rows = []
     for _ in range(source.randrange(1, 7)):
         rows.append(
@@ -200,7 +202,7 @@ def pharmacy_world(source, number):
     return rows
 
 
-def test_entity_claims(spark, seed):
+def test_entity_claims(spark: SparkSession, seed: int) -> None:
     source = random.Random(seed)
     expected, rows = {}, []
     for number in range(WORLDS):
@@ -226,7 +228,7 @@ def test_entity_claims(spark, seed):
         assert counts.counted["REVERSAL_UNMATCHED"] == seen[("REVERSAL_TRANSACTION", True)]
 
 
-def entity_world(source, number):
+def entity_world(source: random.Random, number: int) -> list[dict[str, str | None]]:
     rows = []
     for _ in range(source.randrange(1, 7)):
         rows.append(

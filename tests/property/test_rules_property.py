@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.pipeline.facts import describe
 from engine.pipeline.findings import assemble_findings
@@ -37,7 +40,7 @@ LEAST_HITS = 1
 LEAST_DECIDED = 300
 
 
-def findings_of(spark, folder, worlds) -> list[dict]:
+def findings_of(spark: SparkSession, folder: Any, worlds: Any) -> list[dict[str, Any]]:
     """Findings of all worlds in one run of the main job, without a model."""
     (folder / "in").mkdir()
     rules_worlds.write(folder / "in", worlds)
@@ -58,7 +61,7 @@ def findings_of(spark, folder, worlds) -> list[dict]:
     return [row.asDict(recursive=True) for row in rows]
 
 
-def as_read(hit: dict) -> dict:
+def as_read(hit: dict[str, Any]) -> dict[str, Any]:
     """A rule of a finding, with what the reference says of it."""
     return {
         "evidence": hit["evidence"],
@@ -70,7 +73,7 @@ def as_read(hit: dict) -> dict:
     }
 
 
-def differences(found: dict, expected: dict) -> list[tuple]:
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[tuple[Any, ...]]:
     """(rule, what, expected, found) of one row."""
     different = []
     only_weak = all(hit["evidence"] in ("WEAK", "CONTEXT") for hit in expected.values())
@@ -89,7 +92,9 @@ def differences(found: dict, expected: dict) -> list[tuple]:
     return different
 
 
-def decision(finding: dict, kind: str, row, own: dict[str, dict]) -> list[tuple] | None:
+def decision(
+    finding: dict[str, Any], kind: str, row: Any, own: dict[str, dict[str, Any]]
+) -> list[tuple[Any, ...]] | None:
     """What of a finding (name, expected, found) is not what its rules make of it; None where a rule is not read."""
     if any(hit["rule_id"] in NOT_READ for hit in finding["rules"]):
         return None
@@ -118,14 +123,14 @@ def decision(finding: dict, kind: str, row, own: dict[str, dict]) -> list[tuple]
     return compared
 
 
-def test_what_rules_say_is_what_the_contract_says(spark, seed, tmp_path):
+def test_what_rules_say_is_what_the_contract_says(spark: SparkSession, seed: int, tmp_path: Path) -> None:
     worlds = [rules_worlds.World(number, seed) for number in range(WORLDS)]
     invoices = [row for world in worlds for row in world.tables["invoices"]]
-    expected: dict[str, dict] = {}
+    expected: dict[str, dict[str, Any]] = {}
     rows: rules_reference.Subjects = {}
     for world in worlds:
         expected |= rules_reference.judge(world.tables | rules_worlds.SHARED, invoices, rows)
-    found: dict[str, dict] = defaultdict(dict)
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
     undecided, decided = [], 0
     for finding in findings_of(spark, tmp_path, worlds):
         compared = decision(finding, *rows[finding["source_row_id"]], expected[finding["source_row_id"]])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from engine.facts.settlements import with_claim_settlements
 from tests.property.worlds import worlds
@@ -19,7 +22,7 @@ KINDS = (*CREDITS, "STATE_CREDIT", "DISPUTED", *FREEING, "PAID")
 
 
 @st.composite
-def settled_claims(draw):
+def settled_claims(draw: Any) -> Any:
     """Claims of one or two lines, each received on one day, and settlements of lines, claims and the whole line."""
     claims = []
     for claim_id in draw(st.sampled_from(["A", "AB", "ABC"])):
@@ -56,7 +59,7 @@ def settled_claims(draw):
 class Claim:
     """A claim line as a row of single units; each holds the days on which something happened to it."""
 
-    def __init__(self, row: dict):
+    def __init__(self, row: dict[str, Any]) -> None:
         self.key = (row["claim_id"], row["claim_line"])
         self.received = row["received_at"] and row["received_at"].date()
         size = max(int(row["ndc_units"]), 0)
@@ -74,12 +77,12 @@ class Claim:
         return max(min(held, self.size - len(self.credited_since)), 0)
 
 
-def counted_slowly(rows: list[dict], settlements: list[dict]) -> dict[str, tuple]:
+def counted_slowly(rows: list[dict[str, Any]], settlements: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     claims = sorted((Claim(row) for row in rows), key=lambda claim: claim.key)
     in_time = sorted(settlements, key=lambda one: one["settled_on"])
     effective = [one for one in in_time if one["kind"] != "PAID"]
 
-    def meant(one: dict) -> list[Claim]:
+    def meant(one: dict[str, Any]) -> list[Claim]:
         if one["claim_id"] is None:
             named = {c.key for other in effective if other["claim_id"] for c in meant(other)}
             return [claim for claim in claims if claim.key not in named]
@@ -87,7 +90,7 @@ def counted_slowly(rows: list[dict], settlements: list[dict]) -> dict[str, tuple
             claim for claim in claims if claim.key[0] == one["claim_id"] and one["claim_line"] in (None, claim.key[1])
         ]
 
-    def stage(one: dict) -> int:
+    def stage(one: dict[str, Any]) -> int:
         return 3 if one["claim_id"] is None else 1 if one["claim_line"] else 2
 
     for number in (1, 2, 3):
@@ -107,7 +110,7 @@ def counted_slowly(rows: list[dict], settlements: list[dict]) -> dict[str, tuple
     }
 
 
-def _count(one: dict, meant: list[Claim]) -> None:
+def _count(one: dict[str, Any], meant: list[Claim]) -> None:
     day, is_credit = one["settled_on"], one["kind"] in CREDITS
     is_since = any(claim.received and claim.received <= day for claim in meant)
     pool = ("since" if is_since else "before") if is_credit else "dispute"
@@ -124,9 +127,9 @@ def _count(one: dict, meant: list[Claim]) -> None:
                 claim.credited_before.append(day)
 
 
-def _freed(effective, meant, stage):
+def _freed(effective: Any, meant: Any, stage: Any) -> Iterator[Any]:
     """Settlements that free units fill the disputed units of what they name; each group of them by itself."""
-    room: dict[tuple, int] = defaultdict(int)
+    room: dict[tuple[Any, ...], int] = defaultdict(int)
     for one in effective:
         if one["kind"] not in FREEING:
             continue
@@ -141,11 +144,11 @@ def _freed(effective, meant, stage):
 
 
 @pytest.fixture
-def settled_worlds(seed):
+def settled_worlds(seed: int) -> Any:
     return worlds(settled_claims(), WORLDS, seed)
 
 
-def test_every_settlement_is_used_up_once(spark, settled_worlds):
+def test_every_settlement_is_used_up_once(spark: SparkSession, settled_worlds: Any) -> None:
     rows, settlements, expected = [], [], {}
     for number, (own, settled) in enumerate(settled_worlds):
         rows += [facts_rows.apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"} for row in own]

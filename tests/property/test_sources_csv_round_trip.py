@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import random
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.sources.text_records import BLANKS
 from tests.unit.sources_folder import INVOICE_CSV, Folder, values
@@ -37,7 +40,7 @@ PIECES = (
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("spans_lines", [True, False])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_values_come_back(spark, tmp_path, line_end, spans_lines, quoting):
+def test_values_come_back(spark: SparkSession, tmp_path: Path, line_end: str, spans_lines: bool, quoting: Any) -> None:
     draw = random.Random(f"{line_end}{spans_lines}{quoting}")
     pieces = [piece for piece in PIECES if spans_lines or "\n" not in piece]
     rows = [

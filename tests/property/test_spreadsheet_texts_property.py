@@ -6,6 +6,7 @@ import csv
 import io
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -44,7 +45,7 @@ TEXTS = st.lists(
 @given(TEXTS)
 @example([None, None])
 @example(HOSTILE)
-def test_a_column_is_what_its_texts_are_one_by_one(texts):
+def test_a_column_is_what_its_texts_are_one_by_one(texts: Any) -> None:
     column = pa.array([None, *texts], pa.string())[1:]  # a slice: values need not begin where the buffer does
     assert plain_texts(column).to_pylist() == [None if text is None else plain(text) for text in texts]
     assert safe_texts(column).to_pylist() == [safe_text(text) for text in texts]
@@ -60,7 +61,7 @@ def test_a_column_is_what_its_texts_are_one_by_one(texts):
 @settings(max_examples=150, deadline=None)
 @given(TEXTS)
 @example(HOSTILE)
-def test_csv_lines_are_those_of_the_csv_module_and_nothing_runs(texts):
+def test_csv_lines_are_those_of_the_csv_module_and_nothing_runs(texts: Any) -> None:
     safe = csv_column(pa.array(texts, pa.string()))
     columns = [identifiers(safe), safe]
     expected = io.StringIO()
@@ -76,7 +77,7 @@ def test_csv_lines_are_those_of_the_csv_module_and_nothing_runs(texts):
 @settings(max_examples=25, deadline=None)
 @given(TEXTS)
 @example(HOSTILE)
-def test_cells_of_a_workbook_are_text_and_come_back(texts):
+def test_cells_of_a_workbook_are_text_and_come_back(texts: Any) -> None:
     columns = (SheetColumn("A", "a", Shown.TEXT, 20, ""), SheetColumn("B", "b", Shown.WRAPPED, 20, ""))
     column = pa.array(texts, pa.string())
     with tempfile.TemporaryDirectory() as folder:

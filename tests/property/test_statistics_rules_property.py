@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.property import statistics_reference, statistics_worlds
 from tests.property.test_rules_property import findings_of
@@ -15,7 +18,7 @@ RULES = ("R028", "R034", "R035", "R036", "R037", "R039", "R040")
 LEAST_HITS = 5
 
 
-def differences(found: dict, expected: dict) -> list[tuple]:
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[tuple[Any, ...]]:
     """(rule, what, expected, found) of one row."""
     different = []
     # R040 speaks where another rule does, and those of other references are not worked out here
@@ -37,10 +40,10 @@ def differences(found: dict, expected: dict) -> list[tuple]:
     return different
 
 
-def test_rules_on_many_rows_say_what_the_catalog_says(spark, seed, tmp_path):
+def test_rules_on_many_rows_say_what_the_catalog_says(spark: SparkSession, seed: int, tmp_path: Path) -> None:
     world = statistics_worlds.World(seed)
     expected = statistics_reference.judge(world.tables)
-    found: dict[str, dict] = defaultdict(dict)
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
     for finding in findings_of(spark, tmp_path, [world]):
         for hit in finding["rules"]:
             guards = {guard["name"]: guard["state"] for guard in hit["guards"]}

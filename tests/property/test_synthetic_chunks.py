@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,14 @@ from hypothesis import strategies as st
 
 from engine.contracts.tables import TABLES
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan, draw_dispenses
-from engine.synthetic.fills import Reversal, draw_fills
-from engine.synthetic.kinds import Entity, Label
-from engine.synthetic.planning import PLAIN, SCENARIOS
-from engine.synthetic.products import Pool
-from engine.synthetic.references import reference_tables
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan, draw_dispenses
+from synthetic.fills import Reversal, draw_fills
+from synthetic.kinds import Entity, Label
+from synthetic.planning import PLAIN, SCENARIOS
+from synthetic.products import Pool
+from synthetic.references import reference_tables
+from synthetic.world import build_world
 
 FEEDS = {
     "rebate_claims": chunks.rebate_claim_rows,
@@ -32,18 +33,18 @@ seeds = st.integers(min_value=0, max_value=2**63 - 1)
 few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
-def plan_of(seed: int, claims: int, per_chunk: int, **values) -> Plan:
+def plan_of(seed: int, claims: int, per_chunk: int, **values: Any) -> Plan:
     return Plan(seed, claims, SyntheticSettings(dispenses_per_chunk=per_chunk, **values))
 
 
-def whole(maker, plan: Plan) -> pa.Table:
+def whole(maker: Any, plan: Plan) -> pa.Table:
     world = build_world(plan.seed)
     return pa.Table.from_batches([maker(world, plan, chunk) for chunk in range(plan.chunks)])
 
 
 @few
 @given(seed=seeds)
-def test_a_chunk_is_the_same_each_time_and_whatever_others_are_made(seed):
+def test_a_chunk_is_the_same_each_time_and_whatever_others_are_made(seed: int) -> None:
     plan = plan_of(seed, 2_500, 1_000)
     one, other, next_one = build_world(seed), build_world(seed), build_world(seed + 1)
     for maker in FEEDS.values():
@@ -55,7 +56,7 @@ def test_a_chunk_is_the_same_each_time_and_whatever_others_are_made(seed):
 
 @few
 @given(seed=seeds, claims=st.integers(1, 3_000), per_chunk=st.integers(1, 1_000))
-def test_ids_are_unique_and_required_values_are_there(seed, claims, per_chunk):
+def test_ids_are_unique_and_required_values_are_there(seed: int, claims: Any, per_chunk: Any) -> None:
     plan = plan_of(seed, claims, max(per_chunk, claims // 5))
     for name, maker in FEEDS.items():
         rows = whole(maker, plan)
@@ -71,7 +72,7 @@ def test_ids_are_unique_and_required_values_are_there(seed, claims, per_chunk):
 
 @few
 @given(seed=seeds, claims=st.integers(20_000, 60_000), per_chunk=st.sampled_from([700, 20_000, 50_000]))
-def test_every_kind_of_case_comes_up_as_often_as_its_rate_says(seed, claims, per_chunk):
+def test_every_kind_of_case_comes_up_as_often_as_its_rate_says(seed: int, claims: Any, per_chunk: Any) -> None:
     plan = plan_of(seed, claims, per_chunk)
     world = build_world(seed)
     codes = np.concatenate([draw_dispenses(world, plan, chunk).scenario for chunk in range(plan.chunks)])
@@ -87,7 +88,7 @@ def test_every_kind_of_case_comes_up_as_often_as_its_rate_says(seed, claims, per
 
 @few
 @given(seed=seeds)
-def test_rates_are_near_the_settings(seed):
+def test_rates_are_near_the_settings(seed: int) -> None:
     plan = plan_of(seed, 40_000, 20_000)
     world = build_world(seed)
     drawn = [draw_dispenses(world, plan, chunk) for chunk in range(plan.chunks)]
@@ -124,12 +125,12 @@ def without_unknown(ndcs: pa.ChunkedArray, plan: Plan) -> pa.ChunkedArray:
 
 @few
 @given(seed=seeds)
-def test_feeds_refer_to_the_reference_tables(seed):
+def test_feeds_refer_to_the_reference_tables(seed: int) -> None:
     plan = plan_of(seed, 3_000, 3_000)
     reference = dict(reference_tables(build_world(seed)))
     rebate, pharmacy, entity = (whole(maker, plan) for maker in FEEDS.values())
 
-    def known(values, name, column):
+    def known(values: Any, name: Any, column: Any) -> Any:
         found = pc.is_in(values.drop_null(), value_set=reference[name][column].combine_chunks())
         return pc.all(found, min_count=0).as_py()
 
@@ -152,7 +153,7 @@ def test_feeds_refer_to_the_reference_tables(seed):
 
 @few
 @given(seed=seeds)
-def test_entity_claims_come_from_registered_pharmacies(seed):
+def test_entity_claims_come_from_registered_pharmacies(seed: int) -> None:
     """In-house, or under contract with the entity's system, but where R043 is planned."""
     plan = plan_of(seed, 5_000, 5_000)
     reference = {name: table.to_pylist() for name, table in reference_tables(build_world(seed))}
@@ -166,7 +167,7 @@ def test_entity_claims_come_from_registered_pharmacies(seed):
 
 @few
 @given(seed=seeds)
-def test_everything_was_received_by_the_end_of_september_2026(seed):
+def test_everything_was_received_by_the_end_of_september_2026(seed: int) -> None:
     plan = plan_of(seed, 5_000, 5_000)
     as_of = datetime(2026, 9, 30, tzinfo=UTC)
     for maker, column in zip(FEEDS.values(), ("received_at", "received_at", "submitted_at"), strict=True):
@@ -177,7 +178,7 @@ def test_everything_was_received_by_the_end_of_september_2026(seed):
 
 @few
 @given(seed=seeds)
-def test_periods_follow_payment_for_fee_for_service_and_service_for_all_others(seed):
+def test_periods_follow_payment_for_fee_for_service_and_service_for_all_others(seed: int) -> None:
     plan = plan_of(seed, 5_000, 5_000)
     rows = not_about("R054", whole(chunks.rebate_claim_rows, plan), plan)
     basis = pc.if_else(pc.equal(rows["program"], "MDRP_FFS"), rows["paid_date"], rows["date_of_service"])
@@ -189,7 +190,7 @@ def test_periods_follow_payment_for_fee_for_service_and_service_for_all_others(s
 
 @few
 @given(seed=seeds)
-def test_a_prescription_number_belongs_to_one_prescription_of_a_pharmacy(seed):
+def test_a_prescription_number_belongs_to_one_prescription_of_a_pharmacy(seed: int) -> None:
     rows = whole(chunks.pharmacy_claim_rows, plan_of(seed, 6_000, 2_000))
     digits = pc.ascii_ltrim(rows["rx_number"], "0")
     scripts = pa.table({"npi": rows["pharmacy_npi"], "rx": digits, "patient": rows["patient_key"]})
@@ -197,7 +198,7 @@ def test_a_prescription_number_belongs_to_one_prescription_of_a_pharmacy(seed):
     assert pc.max(patients["patient_count_distinct"]).as_py() == 1
 
 
-def test_a_labelled_row_has_one_label_of_truth_but_for_combinations():
+def test_a_labelled_row_has_one_label_of_truth_but_for_combinations() -> None:
     plan = plan_of(11, 20_000, 20_000, combination_rate=0)
     labels = whole(chunks.label_rows, plan)
     truth = labels.filter(pc.equal(labels["label"], Label.TRUTH.value))

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from math import asin, cos, log, radians, sin, sqrt
 from statistics import median
+from typing import Any
 
 import pytest
 
-from engine.synthetic.kinds import Label
+from synthetic.kinds import Label
 from tests.property.test_synthetic_entity_truth import live_claims, with_register
 from tests.property.test_synthetic_truth import MESSY, Tables, ndc11, pairs, quarter
 
@@ -20,7 +21,7 @@ LOOK_ALIKES = {"pharmacy_near", "own_pharmacy_far", "usual_volume", "prescriber_
 
 
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
-def tables(request) -> Tables:
+def tables(request: pytest.FixtureRequest) -> Tables:
     seed, settings = request.param
     return with_register(Tables(seed, **settings))
 
@@ -29,7 +30,7 @@ def number(period: str) -> int:
     return 4 * int(period[:4]) + int(period[5])
 
 
-def kilometres(one: dict, other: dict) -> float:
+def kilometres(one: dict[str, Any], other: dict[str, Any]) -> float:
     """Great-circle distance on a sphere of the Earth's mean radius."""
     latitude, longitude = radians(one["latitude"]), radians(one["longitude"])
     to_latitude, to_longitude = radians(other["latitude"]), radians(other["longitude"])
@@ -41,7 +42,7 @@ def kilometres(one: dict, other: dict) -> float:
 class Reading:
     """What the rule reads, of all live claims of the tables."""
 
-    def __init__(self, tables: Tables):
+    def __init__(self, tables: Tables) -> None:
         self.live = live_claims(tables)
         reference = tables.reference
         self.entity = {row["entity_id"]: row for row in reference["covered_entities"]}
@@ -49,24 +50,26 @@ class Reading:
         self.pharmacy_zip = {row["npi"]: row["zip"] for row in reference["pharmacies"]}
         self.own = {(self.entity[row["entity_id"]]["parent_entity_id"], row["npi"]) for row in reference["entity_npis"]}
         claimed = {row["source_row_id"][2:-1] for row in self.live}
-        self.prescribed: defaultdict[tuple, Counter] = defaultdict(Counter)  # by parent, None for payers, and quarter
+        self.prescribed: defaultdict[tuple[Any, ...], Counter[Any]] = defaultdict(
+            Counter
+        )  # by parent, None for payers, and quarter
         for row in self.live:
             self.prescribed[self.of_prescriber(row)][row["parent"], number(quarter(row["date_of_service"]))] += 1
         for row in tables.rebate:
             if row["source_row_id"][2:-1] not in claimed:
                 row = {**row, "ndc11": ndc11(row["ndc"] or "")}
                 self.prescribed[self.of_prescriber(row)][None, number(quarter(row["date_of_service"]))] += 1
-        self.units: defaultdict[tuple, Counter] = defaultdict(Counter)
+        self.units: defaultdict[tuple[Any, ...], Counter[Any]] = defaultdict(Counter)
         for row in self.live:
             self.units[self.of_quarter(row)][row["parent"]] += row["quantity"]
 
-    def of_prescriber(self, row: dict) -> tuple:
+    def of_prescriber(self, row: dict[str, Any]) -> tuple[Any, ...]:
         return row["prescriber_npi"], row["ndc11"][:9]
 
-    def of_quarter(self, row: dict) -> tuple:
+    def of_quarter(self, row: dict[str, Any]) -> tuple[Any, ...]:
         return row["ndc11"][:9], quarter(row["date_of_service"])
 
-    def is_hardly_known(self, row: dict) -> bool:
+    def is_hardly_known(self, row: dict[str, Any]) -> bool:
         served = number(quarter(row["date_of_service"]))
         known = self.prescribed[self.of_prescriber(row)]
         earlier = Counter()
@@ -74,11 +77,11 @@ class Reading:
             earlier[parent] += prescriptions if 1 <= served - when <= 4 else 0
         return earlier.total() >= PRESCRIPTIONS and earlier[row["parent"]] < SHARE * earlier.total()
 
-    def is_far(self, row: dict) -> bool:
+    def is_far(self, row: dict[str, Any]) -> bool:
         places = self.pharmacy_zip[row["pharmacy_npi"]], self.entity[row["entity_id"]]["zip"]
         return kilometres(*(self.point[zip_code] for zip_code in places)) > KILOMETRES
 
-    def claims_far_more(self, row: dict) -> bool:
+    def claims_far_more(self, row: dict[str, Any]) -> bool:
         units = self.units[self.of_quarter(row)]
         if len(units) < ENTITIES:
             return False
@@ -100,7 +103,7 @@ class Reading:
         }
 
 
-def test_what_may_be_diverted_is_what_the_rule_finds(tables):
+def test_what_may_be_diverted_is_what_the_rule_finds(tables: Tables) -> None:
     told = {label: [row for row in tables.label[label] if row["rule_id"] == "R050"] for label in Label}
     truth = pairs(told[Label.TRUTH])
     assert Reading(tables).found() == truth

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from engine.synthetic.kinds import Label
+from synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, first_day, ndc11, pairs, quarter, rx_and_fill
 
 RULES = {"R022", "R042", "R043", "R045", "R046", "R047", "R048", "R049", "R062"}
@@ -34,7 +35,7 @@ def with_register(tables: Tables) -> Tables:
     return tables
 
 
-def live_claims(tables: Tables) -> list[dict]:
+def live_claims(tables: Tables) -> list[dict[str, Any]]:
     """Claims that stand: not denied to be 340B, and not taken back by the same entity afterwards."""
     rows, reversed_at = [], defaultdict(list)
     for sent in tables.entity:
@@ -95,7 +96,7 @@ def entity_findings(tables: Tables) -> set[tuple[str, str]]:
     return found
 
 
-def imbalances(tables: Tables, live: list[dict]) -> set[tuple[str, str]]:
+def imbalances(tables: Tables, live: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """R049 on the last claim of each quarter that is over by September 2026."""
     package = {row["ndc"]: row["units_per_package"] for row in tables.reference["products"]}
     bought, claimed, last, begin = defaultdict(Decimal), defaultdict(Decimal), {}, {}
@@ -124,7 +125,7 @@ def imbalances(tables: Tables, live: list[dict]) -> set[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
-def tables(request) -> Tables:
+def tables(request: pytest.FixtureRequest) -> Tables:
     seed, settings = request.param
     return with_register(Tables(seed, **settings))
 
@@ -134,7 +135,7 @@ def labelled(tables: Tables, label: Label) -> set[tuple[str, str]]:
     return pairs([row for row in rows if row["rule_id"] in RULES])
 
 
-def test_truth_about_340b_claims_is_what_the_rules_find(tables):
+def test_truth_about_340b_claims_is_what_the_rules_find(tables: Tables) -> None:
     found, truth = entity_findings(tables), labelled(tables, Label.TRUTH)
     assert {rule for _, rule in truth} == RULES
     assert found - truth == set()
@@ -142,13 +143,13 @@ def test_truth_about_340b_claims_is_what_the_rules_find(tables):
     assert all(sum(of == rule for _, of in truth) >= 5 for rule in RULES)
 
 
-def test_look_alikes_stand_for_every_rule_and_are_not_found(tables):
+def test_look_alikes_stand_for_every_rule_and_are_not_found(tables: Tables) -> None:
     look_alikes = labelled(tables, Label.LOOK_ALIKE)
     assert {rule for _, rule in look_alikes} == RULES
     assert look_alikes.isdisjoint(entity_findings(tables))
     assert {row for row, _ in look_alikes} <= {row["source_row_id"] for row in live_claims(tables)}
 
 
-def test_no_payer_asks_for_what_is_planned_among_340b_claims(tables):
+def test_no_payer_asks_for_what_is_planned_among_340b_claims(tables: Tables) -> None:
     planned = {row["source_row_id"][2:-1] for label in Label for row in tables.labels(label, "EC")}
     assert planned.isdisjoint(row["source_row_id"][2:-1] for row in tables.rebate)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from engine.synthetic.kinds import Label
+from synthetic.kinds import Label
 from tests.property.test_synthetic_entity_truth import live_claims, with_register
 from tests.property.test_synthetic_truth import MESSY, Tables, pairs
 
@@ -19,7 +20,7 @@ TOLERANCE, LEAST_UNITS = Decimal("0.1"), 100
 
 
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
-def tables(request) -> Tables:
+def tables(request: pytest.FixtureRequest) -> Tables:
     seed, settings = request.param
     return with_register(Tables(seed, **settings))
 
@@ -58,18 +59,18 @@ def short_reports(tables: Tables) -> set[tuple[str, str]]:
     }
 
 
-def of(rows: list[dict], rule: str) -> set[tuple[str, str]]:
+def of(rows: list[dict[str, Any]], rule: str) -> set[tuple[str, str]]:
     return pairs([row for row in rows if row["rule_id"] == rule])
 
 
-def test_lines_without_a_modifier_are_what_the_rule_finds(tables):
+def test_lines_without_a_modifier_are_what_the_rule_finds(tables: Tables) -> None:
     truth, look_alikes = (of(tables.label[label], "R015") for label in (Label.TRUTH, Label.LOOK_ALIKE))
     assert unmarked_lines(tables) == truth
     assert len(truth) >= 10
     assert len(look_alikes - truth) >= 10
 
 
-def test_reports_that_leave_too_few_units_out_are_what_the_rule_finds(tables):
+def test_reports_that_leave_too_few_units_out_are_what_the_rule_finds(tables: Tables) -> None:
     told = {label: [row for row in tables.labels_of_reports if row["label"] == label] for label in Label}
     assert short_reports(tables) == of(told[Label.TRUTH], "R014")
     assert len(told[Label.TRUTH]) >= 3

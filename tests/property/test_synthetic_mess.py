@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from datetime import date
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.settings import MessSettings, SyntheticSettings, load_settings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.references import reference_tables
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan
+from synthetic.references import reference_tables
+from synthetic.world import build_world
 from tests.property.test_synthetic_truth import Tables, live_rebate_rows, ndc11
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,12 +42,12 @@ seeds = st.integers(min_value=0, max_value=2**63 - 1)
 few = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
-def of_level(level: str, **changed) -> SyntheticSettings:
+def of_level(level: str, **changed: Any) -> SyntheticSettings:
     loaded = load_settings(PROJECT / "conf" / "mess" / f"{level}.yaml", home=PROJECT).synthetic
     return SyntheticSettings(**(loaded.model_dump() | {"dispenses_per_chunk": 10_000} | changed))
 
 
-def whole(maker, plan: Plan) -> pa.Table:
+def whole(maker: Any, plan: Plan) -> pa.Table:
     world = build_world(plan.seed)
     return pa.Table.from_batches([maker(world, plan, chunk) for chunk in range(plan.chunks)])
 
@@ -55,7 +56,7 @@ def dispense_of(source_row_id: str) -> str:
     return source_row_id[2:-1]
 
 
-def rx(row: dict) -> tuple[str | None, int | None]:
+def rx(row: dict[str, Any]) -> tuple[str | None, int | None]:
     """What a row's Rx number says by itself: key, None without one, and fill number."""
     if row["rx_number_hash"] is not None:
         return f"{row['hash_scheme']}:{row['rx_number_hash']}", row["fill_number"]
@@ -68,7 +69,7 @@ def rx(row: dict) -> tuple[str | None, int | None]:
 class Pairs:
     """The tables of one messy run and their true links."""
 
-    def __init__(self, seed: int, level: str, claims: int = 20_000, **changed):
+    def __init__(self, seed: int, level: str, claims: int = 20_000, **changed: Any) -> None:
         self.settings = of_level(level, **changed)
         self.tables = Tables(seed, claims, **self.settings.model_dump(exclude={"dispenses_per_chunk"}))
         self.rebate = {row["source_row_id"]: row for row in self.tables.rebate}
@@ -84,11 +85,11 @@ class Pairs:
         self.package = {row["ndc"]: row["units_per_package"] for row in self.tables.reference["products"]}
         self.parent = {row["entity_id"]: row["parent_entity_id"] for row in self.tables.reference["covered_entities"]}
 
-    def units_of_dispense(self, truth: dict) -> object:
+    def units_of_dispense(self, truth: dict[str, Any]) -> object:
         """Of all parts that the payer names."""
         return sum(self.rebate[row]["units"] for row in self.rebate_rows_of[truth["entity_source_row_id"]])
 
-    def differences(self, truth: dict) -> set[str]:
+    def differences(self, truth: dict[str, Any]) -> set[str]:
         """The mess that shows in a pair's two rows."""
         payer, entity = self.rebate[truth["rebate_source_row_id"]], self.entity[truth["entity_source_row_id"]]
         (payer_rx, payer_fill), (entity_rx, entity_fill) = rx(payer), rx(entity)
@@ -135,11 +136,11 @@ class Pairs:
 
 
 @pytest.fixture(scope="module", params=[(4, "low"), (5, "medium"), (6, "high")])
-def messy(request) -> Pairs:
+def messy(request: pytest.FixtureRequest) -> Pairs:
     return Pairs(*request.param)
 
 
-def test_true_links_are_of_live_rows_and_complete(messy):
+def test_true_links_are_of_live_rows_and_complete(messy: Any) -> None:
     taken_back = {dispense_of(row) for row in messy.entity if row.endswith("1")}
     reported = {
         dispense_of(key): key
@@ -157,7 +158,7 @@ def test_true_links_are_of_live_rows_and_complete(messy):
     assert set(found) == expected
 
 
-def test_the_two_rows_differ_as_their_mess_says_and_no_more(messy):
+def test_the_two_rows_differ_as_their_mess_says_and_no_more(messy: Any) -> None:
     unseen = {"stranger_near", "parent_id"}
     for truth in messy.truth:
         assert truth["mess"] == sorted(set(truth["mess"]))
@@ -170,7 +171,7 @@ def test_the_two_rows_differ_as_their_mess_says_and_no_more(messy):
             assert messy.parent[entity_id] == entity_id
 
 
-def test_something_to_link_by_is_always_left(messy):
+def test_something_to_link_by_is_always_left(messy: Any) -> None:
     """T1 to T4 by pharmacy and Rx number; T5 asks for the same package, T6 for the same day and prescriber too."""
     alone, t5, t6 = (
         {"package_swapped", "quantity_in_packages"},
@@ -185,7 +186,7 @@ def test_something_to_link_by_is_always_left(messy):
             assert not mess & (alone | t6)
 
 
-def test_strangers_stand_beside_under_the_same_number():
+def test_strangers_stand_beside_under_the_same_number() -> None:
     clean = dict.fromkeys(MessSettings.model_fields, 0)
     run = Pairs(9, "medium", mess=clean | {"stranger_rate": 0.2}, partial_fill_rate=0)
     seen = Counter()
@@ -207,7 +208,7 @@ def test_strangers_stand_beside_under_the_same_number():
 
 @few
 @given(seed=seeds, level=st.sampled_from(LEVELS))
-def test_every_kind_comes_up_at_about_its_rate(seed, level):
+def test_every_kind_comes_up_at_about_its_rate(seed: int, level: Any) -> None:
     synthetic = of_level(level, duplicate_discount_rate=1)
     rates = synthetic.mess
     truth = whole(chunks.link_truth_rows, Plan(seed, 40_000, synthetic))
@@ -251,7 +252,7 @@ def test_every_kind_comes_up_at_about_its_rate(seed, level):
 
 @few
 @given(seed=seeds)
-def test_a_messy_chunk_is_the_same_each_time_and_whatever_others_are_made(seed):
+def test_a_messy_chunk_is_the_same_each_time_and_whatever_others_are_made(seed: int) -> None:
     plan = Plan(seed, 2_500, of_level("high", dispenses_per_chunk=1_000))
     one, other = build_world(seed), build_world(seed)
     for maker in MAKERS:
@@ -261,7 +262,7 @@ def test_a_messy_chunk_is_the_same_each_time_and_whatever_others_are_made(seed):
 
 @few
 @given(seed=seeds, claims=st.integers(1, 3_000))
-def test_messy_rows_keep_to_the_contract(seed, claims):
+def test_messy_rows_keep_to_the_contract(seed: int, claims: Any) -> None:
     plan = Plan(seed, claims, of_level("high", dispenses_per_chunk=1_000))
     for maker in MAKERS[:2]:
         rows = whole(maker, plan)
@@ -273,7 +274,7 @@ def test_messy_rows_keep_to_the_contract(seed, claims):
 
 @few
 @given(seed=seeds)
-def test_sources_count_fills_and_hash_alike_on_all_their_claims(seed):
+def test_sources_count_fills_and_hash_alike_on_all_their_claims(seed: int) -> None:
     plan = Plan(seed, 10_000, of_level("high"))
     rows = [row for row in whole(chunks.entity_claim_rows, plan).to_pylist() if row["claim_type"] == "RX"]
     hashes, first_fills = defaultdict(set), defaultdict(set)
@@ -293,7 +294,7 @@ def test_sources_count_fills_and_hash_alike_on_all_their_claims(seed):
 
 @few
 @given(seed=seeds)
-def test_an_old_npi_leads_to_the_present_one_and_ended_before_the_claims_begin(seed):
+def test_an_old_npi_leads_to_the_present_one_and_ended_before_the_claims_begin(seed: int) -> None:
     rows = dict_rows(build_world(seed), "pharmacies")
     present = {row["npi"]: row for row in rows if row["successor_npi"] is None}
     old = [row for row in rows if row["successor_npi"] is not None]
@@ -305,11 +306,11 @@ def test_an_old_npi_leads_to_the_present_one_and_ended_before_the_claims_begin(s
         assert row["address"] == successor["address"]
 
 
-def dict_rows(world, name: str) -> list[dict]:
+def dict_rows(world: Any, name: str) -> list[dict[str, Any]]:
     return dict(reference_tables(world))[name].to_pylist()
 
 
-def test_by_default_nothing_needs_more_than_tiers_one_to_four():
+def test_by_default_nothing_needs_more_than_tiers_one_to_four() -> None:
     plan = Plan(8, 20_000, SyntheticSettings())
     kinds = set(pc.list_flatten(whole(chunks.link_truth_rows, plan)["mess"]).to_pylist())
     assert kinds == {
@@ -318,6 +319,6 @@ def test_by_default_nothing_needs_more_than_tiers_one_to_four():
     }
 
 
-def test_more_entities_than_all_cannot_hash():
+def test_more_entities_than_all_cannot_hash() -> None:
     with pytest.raises(ValueError, match="more than all entities"):
         MessSettings(hashed_entity_rate=0.7, both_hashed_rate=0.4)

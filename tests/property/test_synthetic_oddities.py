@@ -6,15 +6,17 @@ WAC of its product and quarter, and what most rows of the product have.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.kinds import Label
-from engine.synthetic.references import reference_tables
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan
+from synthetic.kinds import Label
+from synthetic.references import reference_tables
+from synthetic.world import build_world
 
 # Kinds of unusual rows, each with the rows that look like it and are usual.
 LOOK_ALIKES = {
@@ -47,7 +49,8 @@ MONTH = "2025-08"
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
     """Rebate claims with label, kind, paid per unit as a multiple of WAC, days to payment, and units and units per day
-    as multiples of what the product's rows usually have (NaN where they are few). Every kind is there often."""
+    as multiples of what the product's rows usually have (NaN where they are few). Every kind is there often.
+    """
     plan = Plan(5, 30_000, SyntheticSettings(anomaly_rate=0.004, dispenses_per_chunk=30_000))
     world = build_world(5)
     claims = chunks.rebate_claim_rows(world, plan, 0).to_pandas()
@@ -79,7 +82,7 @@ def of_kind(rows: pd.DataFrame, kind: str, least: int = 10) -> pd.DataFrame:
     return own
 
 
-def test_the_tables_name_every_kind(rows):
+def test_the_tables_name_every_kind(rows: Any) -> None:
     kinds = {label: set(of_label["kind"]) for label, of_label in rows.groupby("label")}
     before = {"units_times_ten", "price_shifted", "refill_rhythm_broken"}
     assert kinds[Label.ANOMALY] == {*LOOK_ALIKES, *before}
@@ -87,7 +90,7 @@ def test_the_tables_name_every_kind(rows):
     assert kinds[Label.GROUP] == set(GROUPS)
 
 
-def test_large_packages_are_whole_and_dearer_than_the_usual_package_by_units_alone(rows):
+def test_large_packages_are_whole_and_dearer_than_the_usual_package_by_units_alone(rows: Any) -> None:
     large = of_kind(rows, "large_package")
     large = large[large["ndc"].str.len() == 11]  # some are written without a zero
     products = dict(reference_tables(build_world(5)))["products"].to_pandas()
@@ -117,7 +120,7 @@ def of_entities() -> pd.DataFrame:
     return kinds.merge(claims, on="source_row_id", how="left")
 
 
-def test_a_covered_entity_has_one_month_of_many_claims(of_entities):
+def test_a_covered_entity_has_one_month_of_many_claims(of_entities: Any) -> None:
     many, later = (of_kind(of_entities, kind, least=100) for kind in (MANY, LATER))
     assert set(many["label"]) == {Label.GROUP}
     assert set(later["label"]) == {Label.USUAL}
@@ -131,7 +134,7 @@ def test_a_covered_entity_has_one_month_of_many_claims(of_entities):
     assert later["month"].value_counts().max() < len(many) / 4
 
 
-def test_another_entity_reversed_the_many_claims_of_its_month(of_entities):
+def test_another_entity_reversed_the_many_claims_of_its_month(of_entities: Any) -> None:
     reversed_claims, later = (of_kind(of_entities, kind, least=100) for kind in (REVERSED, REVERSED_LATER))
     assert set(reversed_claims["label"]) == set(later["label"]) == {Label.USUAL}
     entity = later["entity_id"].unique().tolist()
@@ -143,7 +146,7 @@ def test_another_entity_reversed_the_many_claims_of_its_month(of_entities):
     assert len(cancelled) >= len(reversed_claims)
 
 
-def test_unusual_rows_are_not_what_rules_on_claims_are_planted_for(rows):
+def test_unusual_rows_are_not_what_rules_on_claims_are_planted_for(rows: Any) -> None:
     assert set(rows[rows["kind"].isin(LOOK_ALIKES)]["program"]) == {"COMMERCIAL", "PARTD"}
 
 
@@ -167,7 +170,7 @@ def test_unusual_rows_are_not_what_rules_on_claims_are_planted_for(rows):
         ("paid_late", "days_to_payment", [(120, 180)]),
     ],
 )
-def test_unusual_rows(rows, kind, measure, ranges):
+def test_unusual_rows(rows: Any, kind: str, measure: str, ranges: list[tuple[float | int, float | int]]) -> None:
     values = of_kind(rows, kind)[measure].astype(float)
     values = values[values.notna()]
     within = [(values >= low) & (values <= high) for low, high in ranges]
@@ -192,13 +195,15 @@ def test_unusual_rows(rows, kind, measure, ranges):
         ("pharmacy_usual_claims", "to_wac", 0.85, 1.6),
     ],
 )
-def test_look_alikes_have_what_makes_them_usual(rows, kind, measure, low, high):
+def test_look_alikes_have_what_makes_them_usual(
+    rows: Any, kind: str, measure: str, low: float | int, high: float | int
+) -> None:
     values = of_kind(rows, kind)[measure].astype(float)
     assert values[values.notna()].between(low, high).all()
 
 
 @pytest.mark.parametrize("kind", GROUPS)
-def test_a_group_has_one_month_that_stands_out_and_others_that_do_not(rows, kind):
+def test_a_group_has_one_month_that_stands_out_and_others_that_do_not(rows: Any, kind: Any) -> None:
     identifier = "prescriber_npi" if kind.startswith("prescriber") else "pharmacy_npi"
     own = of_kind(rows, kind, least=100)
     group = own[identifier].dropna().unique()
@@ -210,7 +215,7 @@ def test_a_group_has_one_month_that_stands_out_and_others_that_do_not(rows, kind
     assert later["month"].value_counts().max() < len(own) / 4
 
 
-def test_dear_claims_are_each_only_a_little_dearer(rows):
+def test_dear_claims_are_each_only_a_little_dearer(rows: Any) -> None:
     dear, usual, always = (
         of_kind(rows, kind)["to_wac"].median()
         for kind in ("pharmacy_dear_claims", "pharmacy_usual_claims", "pharmacy_always_dear")

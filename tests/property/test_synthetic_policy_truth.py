@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from engine.synthetic import chunks
-from engine.synthetic.kinds import Label
+from synthetic import chunks
+from synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, luhn, ndc11, pairs
 
 
-def live_rows(tables: Tables) -> list[dict]:
+def live_rows(tables: Tables) -> list[dict[str, Any]]:
     """Claims that the entity does not deny to be 340B and did not take back afterwards."""
 
-    def key(row: dict) -> tuple:
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
         rx = row["rx_number"] or row["rx_number_hash"]
         return row["entity_id"], row["pharmacy_npi"], rx, row["date_of_service"], ndc11(row["ndc"])
 
@@ -69,18 +70,18 @@ OLD_NUMBERS = {**MESSY, "mess": {**MESSY["mess"], "npi_succession_rate": 0.1}}
 
 
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, OLD_NUMBERS)], ids=["3", "20260101", "messy"])
-def tables(request) -> Tables:
+def tables(request: pytest.FixtureRequest) -> Tables:
     seed, settings = request.param
     return Tables(seed, **settings)
 
 
-def labels(tables: Tables) -> list[dict]:
+def labels(tables: Tables) -> list[dict[str, Any]]:
     world, plan = tables.world, tables.plan
     made = [chunks.policy_label_rows(world, plan, chunk) for chunk in range(plan.chunks)]
     return pa.Table.from_batches(made).to_pylist()
 
 
-def test_truth_about_policies_and_numbers_is_what_the_rules_find(tables):
+def test_truth_about_policies_and_numbers_is_what_the_rules_find(tables: Tables) -> None:
     told = labels(tables)
     truth = pairs([row for row in told if row["label"] == Label.TRUTH])
     look_alikes = [row for row in told if row["label"] == Label.LOOK_ALIKE]

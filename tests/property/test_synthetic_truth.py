@@ -11,21 +11,22 @@ from collections import defaultdict
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from statistics import median
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.balances import BOUGHT_TIMES, PART_SCHEMA, balance_labels, times_bought
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.entity_claims import chargeback_batch
-from engine.synthetic.inflation import KEY, SUM, build_reports
-from engine.synthetic.invoices import KEYS, build_invoices
-from engine.synthetic.kinds import Label
-from engine.synthetic.references import reference_tables
-from engine.synthetic.sales import build_sales
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.balances import BOUGHT_TIMES, PART_SCHEMA, balance_labels, times_bought
+from synthetic.dispenses import Plan
+from synthetic.entity_claims import chargeback_batch
+from synthetic.inflation import KEY, SUM, build_reports
+from synthetic.invoices import KEYS, build_invoices
+from synthetic.kinds import Label
+from synthetic.references import reference_tables
+from synthetic.sales import build_sales
+from synthetic.world import build_world
 
 MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 UNDER_CONTRACT = ("COMMERCIAL", "PARTD")
@@ -69,12 +70,14 @@ MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("GA", "UD"): date(2018, 7, 1), ("S
 class Tables:
     """Everything of one small run, in memory."""
 
-    def __init__(self, seed: int, claims: int = 20_000, per_chunk: int = 10_000, **settings):
+    register: dict[str, list[dict[str, Any]]]  # set by what needs the register of covered entities by id
+
+    def __init__(self, seed: int, claims: int = 20_000, per_chunk: int = 10_000, **settings: Any) -> None:
         self.settings = SyntheticSettings(dispenses_per_chunk=per_chunk, **settings)
         self.plan = plan = Plan(seed, claims, self.settings)
         self.world = world = build_world(seed)
 
-        def rows(maker) -> pa.Table:
+        def rows(maker: Any) -> pa.Table:
             return pa.Table.from_batches([maker(world, plan, chunk) for chunk in range(plan.chunks)])
 
         self.rebate = rows(chunks.rebate_claim_rows).to_pylist()
@@ -112,7 +115,7 @@ class Tables:
         for row in rows(chunks.label_rows).to_pylist():
             self.label[row["label"]].append(row)
 
-    def labels(self, label: Label, prefix: str) -> list[dict]:
+    def labels(self, label: Label, prefix: str) -> list[dict[str, Any]]:
         """Of the rows of one feed, as the first letters of their ids say."""
         return [row for row in self.label[label] if row["source_row_id"].startswith(prefix)]
 
@@ -124,7 +127,7 @@ def ndc11(text: str) -> str:
     return labeler.zfill(5) + product.zfill(4) + package.zfill(2)
 
 
-def rx_and_fill(row: dict) -> tuple[str | None, int | None]:
+def rx_and_fill(row: dict[str, Any]) -> tuple[str | None, int | None]:
     text = row["rx_number"]
     if text is None:
         return None, None
@@ -147,7 +150,7 @@ def cents(amount: Decimal) -> Decimal:
     return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
-def live_rebate_rows(tables: Tables) -> list[dict]:
+def live_rebate_rows(tables: Tables) -> list[dict[str, Any]]:
     """Rows that stand after netting, with normalised values added."""
     npi_of = {row["ncpdp_id"]: row["npi"] for row in tables.reference["pharmacies"]}
     factor = {row["ndc"]: row["ndc_units_per_hcpcs_unit"] for row in tables.reference["hcpcs_crosswalk"]}
@@ -186,7 +189,7 @@ def live_rebate_rows(tables: Tables) -> list[dict]:
     return [row for row in kept if row["source_row_id"] not in gone]
 
 
-def live_entity_rows(tables: Tables) -> dict[tuple, list[dict]]:
+def live_entity_rows(tables: Tables) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     rows = defaultdict(list)
     reversed_keys = set()
     for row in tables.entity:
@@ -203,7 +206,7 @@ def live_entity_rows(tables: Tables) -> dict[tuple, list[dict]]:
     return by_script
 
 
-def is_linked(row: dict, candidates: list[dict]) -> bool:
+def is_linked(row: dict[str, Any], candidates: list[dict[str, Any]]) -> bool:
     """T1 to T4 of domain part 4.3."""
     for other in candidates:
         days = abs((row["date_of_service"] - other["date_of_service"]).days)
@@ -222,11 +225,11 @@ def robust_z(values: dict[str, float]) -> dict[str, float]:
     return {key: (value - middle) / scale for key, value in values.items()} if len(values) >= 20 and scale else {}
 
 
-def far_from_peers(values: dict[tuple, dict[str, float]]) -> set[str]:
+def far_from_peers(values: dict[tuple[Any, ...], dict[str, float]]) -> set[str]:
     return {key for group in values.values() for key, z in robust_z(group).items() if abs(z) > 4}
 
 
-def flag_340b(row: dict) -> bool:
+def flag_340b(row: dict[str, Any]) -> bool:
     if "20" in (row["submission_clarification_codes"] or "").split("|") or row["basis_of_cost"] == "08":
         return True
     begins = [MODIFIERS.get((row["state"], modifier)) for modifier in (row["modifiers"] or "").split("|")]
@@ -270,7 +273,7 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     billed = {(row["program"], row["state"], row["period"], row["rebate_type"], row["ndc"]) for row in tables.invoices}
     found = set()
 
-    def excludes(row: dict) -> bool:
+    def excludes(row: dict[str, Any]) -> bool:
         for terms in contract[row["contract_id"] or (row["payer_id"], row["program"])]:
             in_force = terms["begin_date"] <= row["date_of_service"] < (terms["end_date"] or date.max)
             scope = {
@@ -361,11 +364,11 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     return found
 
 
-def rebate_type(row: dict) -> str:
+def rebate_type(row: dict[str, Any]) -> str:
     return row["rebate_type"] or ("FEDERAL" if row["program"] in MEDICAID else "BASE")
 
 
-def is_taken_back(row: dict, dispense: list[dict]) -> bool:
+def is_taken_back(row: dict[str, Any], dispense: list[dict[str, Any]]) -> bool:
     """By a later row of negative units: the latest rows of before it, up to its units."""
     rows = sorted(
         (other for other in dispense if rebate_type(other) == rebate_type(row)), key=lambda r: r["received_at"]
@@ -380,7 +383,7 @@ def is_taken_back(row: dict, dispense: list[dict]) -> bool:
     return left[row["source_row_id"]] == 0
 
 
-def repeats(row: dict, earlier: list[dict]) -> set[str]:
+def repeats(row: dict[str, Any], earlier: list[dict[str, Any]]) -> set[str]:
     """R016 to R019, of rows that may not be the two parts of one fill."""
     for other in reversed(earlier):
         if {other["dispensing_status"], row["dispensing_status"]} == {"P", "C"}:
@@ -401,7 +404,9 @@ def repeats(row: dict, earlier: list[dict]) -> set[str]:
     return set()
 
 
-def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_excluded: bool) -> set[str]:
+def fires_by_itself(
+    row: dict[str, Any], product: dict[str, Any], price: dict[str, Any], crosswalk: dict[str, Any], is_excluded: bool
+) -> set[str]:
     """Rules that need no other row."""
     fires, served, program = set(), row["date_of_service"], row["program"]
     prescriber = row["prescriber_npi"]
@@ -438,7 +443,7 @@ def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_e
     return fires | by_conversion(row, crosswalk)
 
 
-def by_conversion(row: dict, crosswalk: dict) -> set[str]:
+def by_conversion(row: dict[str, Any], crosswalk: dict[str, Any]) -> set[str]:
     if not row["hcpcs_code"]:
         return set()
     code, factor = crosswalk[row["ndc11"]]
@@ -448,7 +453,7 @@ def by_conversion(row: dict, crosswalk: dict) -> set[str]:
     return {"R031"} if is_taken_over and row["modifiers"] != "JW" else set()
 
 
-def is_measured_otherwise(row: dict, product: dict, ratio: float) -> bool:
+def is_measured_otherwise(row: dict[str, Any], product: dict[str, Any], ratio: float) -> bool:
     """In another billing unit than the product's, and off the usual by units per package or shifted decimals."""
     own = product["unit_type"] if product["unit_type"] in ("ML", "GM") else "EA"
     package = float(product["units_per_package"])
@@ -456,7 +461,7 @@ def is_measured_otherwise(row: dict, product: dict, ratio: float) -> bool:
     return row["unit_of_measure"] not in (None, own) and any(abs(ratio / one - 1) < 0.02 for one in factors)
 
 
-def outside_agreement(program: str, product: dict, ended: dict[str, date], day: date) -> set[str]:
+def outside_agreement(program: str, product: dict[str, Any], ended: dict[str, date], day: date) -> set[str]:
     if program not in MEDICAID:
         return set()
     excluded = {"R026"} if product["cod_status"] in ("05", "06") else set()
@@ -469,7 +474,7 @@ def luhn(npi: str) -> bool:
     return len(npi) == 10 and (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
 
 
-def refills_early(row: dict, fills: list[dict]) -> bool:
+def refills_early(row: dict[str, Any], fills: list[dict[str, Any]]) -> bool:
     if {"03", "04", "05", "13"} & set((row["submission_clarification_codes"] or "").split("|")):
         return False
     before = [other for other in fills if other["date_of_service"] < row["date_of_service"]]
@@ -480,11 +485,11 @@ def refills_early(row: dict, fills: list[dict]) -> bool:
     return supply > 0 and (row["date_of_service"] - last).days / supply < 0.5
 
 
-def dispense_of(row: dict) -> tuple:
+def dispense_of(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["pharmacy"], row["rx"], row["fill"], row["date_of_service"], row["ndc11"]
 
 
-def is_asked_elsewhere(row: dict, before: list[dict]) -> bool:
+def is_asked_elsewhere(row: dict[str, Any], before: list[dict[str, Any]]) -> bool:
     others = [other for other in before if (other["program"] in MEDICAID) != (row["program"] in MEDICAID)]
     if not others:
         return False
@@ -493,7 +498,7 @@ def is_asked_elsewhere(row: dict, before: list[dict]) -> bool:
     return not (of_medicaid["amount_third_party"] or 0) > 0
 
 
-def repeats_open_icn(row: dict, dispense: list[dict]) -> bool:
+def repeats_open_icn(row: dict[str, Any], dispense: list[dict[str, Any]]) -> bool:
     requests = [other for other in dispense if other["program"] == "MFP"]
     dispense = [other for other in requests if other["mtf_transaction_code"] != "005"]
     if row not in dispense:
@@ -564,8 +569,8 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         fires |= {"R034"} if is_federal and in_state > bought * Decimal("1.2") and in_state - bought > 100 else set()
         ratio = float(units) / row["prescriptions"] / median(own[row["line"]])
         fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
-        of_line = [of_quarter for period, of_quarter in quarters[row["line"]] if period <= row["period"]]
-        fires |= {"R037"} if len(of_line) >= 4 and float(units) > 3 * median(of_line) else set()
+        in_quarters = [of_quarter for period, of_quarter in quarters[row["line"]] if period <= row["period"]]
+        fires |= {"R037"} if len(in_quarters) >= 4 and float(units) > 3 * median(in_quarters) else set()
         price = market.get((row["ndc"], row["period"]))
         to_market = row["total_amount"] / units / price["price_per_unit"] if price else None
         off_market = to_market is not None and not Decimal("0.02") <= to_market <= 50
@@ -580,19 +585,19 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
     return found
 
 
-def is_added_up_wrongly(row: dict) -> bool:
+def is_added_up_wrongly(row: dict[str, Any]) -> bool:
     off = abs(cents(row["units_reimbursed"] * row["unit_rebate_amount"]) - row["rebate_amount"]) > Decimal("0.01")
     return off or row["total_amount"] != row["medicaid_amount"] + row["non_medicaid_amount"]
 
 
-def invoiced_apart(row: dict) -> str | None:
+def invoiced_apart(row: dict[str, Any]) -> str | None:
     """By the rebate type, or by the sub-program in the state that has an invoice line for each."""
     if row["rebate_type"] == "SUPPLEMENTAL":
         return "SUPPLEMENTAL"
     return row["sub_program"] if row["payer_id"] in ("KY", "MA") else None
 
 
-def pairs(rows: list[dict]) -> set[tuple[str, str]]:
+def pairs(rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
     return {(row["source_row_id"], row["rule_id"]) for row in rows}
 
 
@@ -615,12 +620,12 @@ MESSY = {
 
 
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
-def tables(request) -> Tables:
+def tables(request: pytest.FixtureRequest) -> Tables:
     seed, settings = request.param
     return Tables(seed, **settings)
 
 
-def test_truth_about_claims_is_what_the_rules_find(tables):
+def test_truth_about_claims_is_what_the_rules_find(tables: Any) -> None:
     found, truth = claim_findings(tables), pairs(tables.labels(Label.TRUTH, "RC"))
     assert {rule for _, rule in truth} == RULES_ON_CLAIMS
     assert found - truth == set()
@@ -628,7 +633,7 @@ def test_truth_about_claims_is_what_the_rules_find(tables):
 
 
 @pytest.mark.parametrize("peers_of_one_program", [True, False])
-def test_truth_about_invoices_is_what_the_rules_find(tables, peers_of_one_program):
+def test_truth_about_invoices_is_what_the_rules_find(tables: Any, peers_of_one_program: bool) -> None:
     found, truth = invoice_findings(tables, peers_of_one_program), pairs(tables.truth_of_lines)
     assert {rule for _, rule in truth} == RULES_ON_INVOICES
     # what is far above a line's own past stands out by chance too
@@ -637,7 +642,7 @@ def test_truth_about_invoices_is_what_the_rules_find(tables, peers_of_one_progra
     assert truth - found == set()
     look_alikes = pairs(tables.look_alike_lines)
 
-    def of_kind(kind: str) -> list[dict]:
+    def of_kind(kind: str) -> list[dict[str, Any]]:
         return [row for row in tables.look_alike_lines if row["kind"] == kind]
 
     assert {rule for _, rule in look_alikes} == {"R034", "R037", "R038"}
@@ -657,7 +662,7 @@ def test_truth_about_invoices_is_what_the_rules_find(tables, peers_of_one_progra
     assert back | half_back <= invoice_findings(without, peers_of_one_program)
 
 
-def test_every_planted_rule_comes_up_several_times(tables):
+def test_every_planted_rule_comes_up_several_times(tables: Any) -> None:
     of_claims = tables.labels(Label.TRUTH, "RC")
     for rows, rules in ((of_claims, RULES_ON_CLAIMS), (tables.truth_of_lines, RULES_ON_INVOICES)):
         for rule in rules:
@@ -666,14 +671,14 @@ def test_every_planted_rule_comes_up_several_times(tables):
             assert sum(row["rule_id"] == rule for row in rows) >= least, rule
 
 
-def test_look_alikes_are_not_found_by_the_rule_they_look_like(tables):
+def test_look_alikes_are_not_found_by_the_rule_they_look_like(tables: Any) -> None:
     look_alikes = pairs(tables.labels(Label.LOOK_ALIKE, "RC"))
     assert {rule for _, rule in look_alikes} == RULES_ON_CLAIMS
     assert look_alikes.isdisjoint(claim_findings(tables))
     assert {row for row, _ in look_alikes} <= {row["source_row_id"] for row in tables.rebate}
 
 
-def test_some_look_alikes_are_told_apart_by_one_fact_alone(tables):
+def test_some_look_alikes_are_told_apart_by_one_fact_alone(tables: Any) -> None:
     """Without it the rule would find them."""
     without = copy.copy(tables)
     untold = {"amount_third_party": None, "submission_clarification_codes": None, "basis_of_cost": None}
@@ -686,7 +691,7 @@ def test_some_look_alikes_are_told_apart_by_one_fact_alone(tables):
     assert look_alikes <= claim_findings(without)
 
 
-def test_late_reversals_are_neither_true_nor_false(tables):
+def test_late_reversals_are_neither_true_nor_false(tables: Any) -> None:
     watched = {(row, rule) for row, rule in pairs(tables.label[Label.WATCH]) if rule != "R035"}
     assert watched
     assert watched.isdisjoint(pairs(tables.label[Label.TRUTH]))
@@ -702,7 +707,7 @@ def test_late_reversals_are_neither_true_nor_false(tables):
         assert late > timedelta(days=1)
 
 
-def test_entities_bought_what_they_gave_and_no_more(tables):
+def test_entities_bought_what_they_gave_and_no_more(tables: Any) -> None:
     """The purchase guard passes for every planted claim of 340B stock, and whole packages were bought."""
     entities = tables.reference["covered_entities"]
     parent = {row["entity_id"]: row["parent_entity_id"] for row in entities}
@@ -735,7 +740,7 @@ def test_entities_bought_what_they_gave_and_no_more(tables):
     assert max(days) < date(2026, 7, 1)
 
 
-def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
+def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables: Any) -> None:
     """Same record, fill left out, another day, another package of the drug, each and together."""
     planted = {
         key for key, rule in pairs(tables.label[Label.TRUTH]) if rule in ("R003", "R005", "R008", "R009", "R011")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ KEYS = st.lists(
 
 
 @given(KEYS, st.integers(1, 5), st.integers(1, 20), st.integers(0, 40))
-def test_every_row_meets_one_range(keys, connections, rows_per_range, late):
+def test_every_row_meets_one_range(keys: Any, connections: Any, rows_per_range: Any, late: Any) -> None:
     database = sqlite3.connect(":memory:")
     database.execute('CREATE TABLE t ("key" INTEGER, received INTEGER, place INTEGER)')
     database.executemany("INSERT INTO t VALUES (?, ?, ?)", [(key, place, place) for place, key in enumerate(keys)])
@@ -45,7 +46,7 @@ def test_every_row_meets_one_range(keys, connections, rows_per_range, late):
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=200, max_size=200, unique=True), st.integers(2, 8))
-def test_ranges_of_a_spread_key_are_even(keys, connections):
+def test_ranges_of_a_spread_key_are_even(keys: Any, connections: Any) -> None:
     database = sqlite3.connect(":memory:")
     database.execute('CREATE TABLE t ("key" INTEGER)')
     database.executemany("INSERT INTO t VALUES (?)", [(key**2,) for key in keys])

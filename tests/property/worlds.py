@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 
-def worlds(strategy: st.SearchStrategy, count: int, number: int) -> list:
+def worlds(strategy: st.SearchStrategy, count: int, number: int) -> list[Any]:
     """`count` values of a strategy, the same for the same seed `number`."""
     drawn = []
 
@@ -19,7 +21,7 @@ def worlds(strategy: st.SearchStrategy, count: int, number: int) -> list:
         suppress_health_check=list(HealthCheck),
     )
     @given(strategy)
-    def draw(world):
+    def draw(world: list[dict[str, Any]]) -> None:
         drawn.append(world)
 
     draw()

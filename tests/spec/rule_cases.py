@@ -19,6 +19,7 @@ from engine.rules import REGISTRY, ActiveRules, active_rules, apply_rules, rule_
 from engine.rules.activation import COMPLETE
 from engine.rules.hit import FACTS_OF, SCORE_FACTS
 from engine.settings import RuleSettings, Settings
+from tests.spec.text_tables import read_table
 
 # Answer, state of each guard, and result if the rule fired, by subject and row id.
 Results = dict[str, tuple[str, dict[str, str], dict[str, Any] | None]]
@@ -67,9 +68,8 @@ class Spec:
     """A rule's specification.
 
     `given`: facts that all cases share, `name=value` separated by `;`. `table`: facts left of `||`, expectations right
-    of it. A fact that is not named is NULL, and so is `-`; values of a list are separated by `,`; `&` is the `|`
-    inside a value. `needs`: facts
-    without any one of which the first case would not fire.
+    of it, as `text_tables` reads them. A fact that is not named is NULL, and so is `-`; values of a list are separated
+    by `,`; `&` is the `|` inside a value. `needs`: facts without any one of which the first case would not fire.
 
     Expectations: fires (`yes`, `no`, or `held back` by a guard), evidence, code, action, party, route, guards
     (`NAME STATE`, separated by `,`), units, amount, related, says (words of the message, separated by ` ... `).
@@ -88,17 +88,7 @@ class Spec:
     @property
     def lines(self) -> list[tuple[str, dict[str, str], dict[str, str]]]:
         """Name, the line's own facts, and what it states of the expected, as text."""
-        header, *lines = [line for line in self.table.strip().splitlines() if line.strip()]
-        names, asked = (_cells(half) for half in header.split("||"))
-        halves = ([_cells(half) for half in line.split("||")] for line in lines)
-        return [
-            (
-                left[0],
-                dict(zip(names[1:], left[1:], strict=True)),
-                {name: text for name, text in zip(asked, right, strict=True) if text},
-            )
-            for left, right in halves
-        ]
+        return [(name, line.left, line.right) for name, line in read_table(self.table).items()]
 
     @property
     def cases(self) -> list[Case]:
@@ -121,10 +111,6 @@ class Spec:
 
 def schema_of(subject: Subject) -> T.StructType:
     return T.StructType(FACTS_OF[subject].fields + SCORE_FACTS.fields)
-
-
-def _cells(half: str) -> list[str]:
-    return [cell.strip() for cell in half.split("|")]
 
 
 def _value(text: str, kind: T.DataType) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.cases import ROOT_CAUSES, CaseInput, cases_of, with_case
 from engine.contracts.codes import Subject
@@ -81,7 +84,7 @@ IN_NONE = {
 }
 
 
-def findings_frame(spark, rows: list[dict]):
+def findings_frame(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     made = []
     for number, row in enumerate(rows):
         whole = {**USUAL, "finding_id": f"F{number}", "run_id": "R", **row}
@@ -96,11 +99,11 @@ def findings_frame(spark, rows: list[dict]):
     return frame(spark, made, FINDINGS)
 
 
-def grouped(spark, rows: list[dict]) -> dict[str, str | None]:
+def grouped(spark: SparkSession, rows: list[dict[str, Any]]) -> dict[str, str | None]:
     return {row["finding_id"]: row["case_id"] for row in with_case(findings_frame(spark, rows)).collect()}
 
 
-def test_which_findings_are_in_one_case(spark):
+def test_which_findings_are_in_one_case(spark: SparkSession) -> None:
     pairs = TOGETHER | APART
     rows = [{**own, "finding_id": f"{name}/{at}"} for name, pair in pairs.items() for at, own in enumerate(pair)]
     cases = grouped(spark, rows)
@@ -110,30 +113,35 @@ def test_which_findings_are_in_one_case(spark):
     }
 
 
-def test_which_findings_are_in_none(spark):
+def test_which_findings_are_in_none(spark: SparkSession) -> None:
     cases = grouped(spark, [{**own, "finding_id": name} for name, own in IN_NONE.items()])
     assert cases == dict.fromkeys(IN_NONE)
 
 
-def test_every_rule_has_one_root_cause():
+def test_every_rule_has_one_root_cause() -> None:
     of_rules = [rule for one in ROOT_CAUSES for rule in one.rules]
     assert len(of_rules) == len(set(of_rules))
     assert {rule.id for subject in Subject for rule in REGISTRY.rules(subject)} == set(of_rules)
 
 
-def case_rows(spark, rows: list[dict], counterparties=None, **known) -> list[dict]:
+def case_rows(
+    spark: SparkSession,
+    rows: list[dict[str, Any]],
+    counterparties: dict[str, CounterpartySettings] | None = None,
+    **known: Any,
+) -> list[dict[str, Any]]:
     found = with_case(findings_frame(spark, rows))
     sent = spark.createDataFrame(known.pop("sent", []), "finding_id string, case_id string")
     made = cases_of(found, CaseInput(sent=sent, **known), counterparties or {})
     return sorted((row.asDict() for row in made.collect()), key=lambda row: str(row["root_words"]))
 
 
-def case_of(spark, rows: list[dict], **known) -> dict:
+def case_of(spark: SparkSession, rows: list[dict[str, Any]], **known: Any) -> dict[str, Any]:
     [row] = case_rows(spark, rows, **known)
     return row
 
 
-def test_claims_are_added_and_their_invoice_lines_are_not(spark):
+def test_claims_are_added_and_their_invoice_lines_are_not(spark: SparkSession) -> None:
     line = {"rule": "R022", "subject": "INVOICE", "units_at_issue": Decimal(500), "amount_at_issue": Decimal(900)}
     both = case_of(spark, [{"rule": "R022"}, {"rule": "R022", "rx_number": "2"}, line])
     assert (both["findings"], both["claims"], both["invoice_lines"], both["counted_subject"]) == (
@@ -148,14 +156,14 @@ def test_claims_are_added_and_their_invoice_lines_are_not(spark):
     assert (alone["counted_subject"], alone["units_at_issue"], alone["amount_at_issue"]) == ("INVOICE", 1000, 1800)
 
 
-def test_a_dispense_that_two_entities_report_counts_once(spark):
+def test_a_dispense_that_two_entities_report_counts_once(spark: SparkSession) -> None:
     """And another one of that entity, pharmacy and month a second time."""
     pair = {**ENTITY, "rule": "R046"}
     case = case_of(spark, [pair, pair, {**pair, "rx_number": "2"}])
     assert (case["findings"], case["units_at_issue"], case["amount_at_issue"]) == (3, 60, 120)
 
 
-def test_what_is_in_dispute_already_is_not_open(spark):
+def test_what_is_in_dispute_already_is_not_open(spark: SparkSession) -> None:
     """By a settlement, or by a person's decision that the unit ledger holds; never both added."""
     positions = [
         {"finding_id": "F1", "position": "DISPUTED", "units": "12"},
@@ -169,7 +177,7 @@ def test_what_is_in_dispute_already_is_not_open(spark):
     assert (case["amount_at_issue"], case["amount_open"]) == (180, 136)
 
 
-def test_evidence_deadline_codes_and_missing_prices(spark):
+def test_evidence_deadline_codes_and_missing_prices(spark: SparkSession) -> None:
     rows = [
         {"deadline_date": date(2025, 7, 8), "deadline_kind": "NO_INTEREST", "dispute_code": "X"},
         {"deadline_date": date(2025, 7, 1), "deadline_kind": "NO_INTEREST", "dispute_code": "M", "evidence": "MEDIUM"},
@@ -181,11 +189,13 @@ def test_evidence_deadline_codes_and_missing_prices(spark):
     assert (case["findings_without_price"], case["amount_at_issue"], case["expected_recovery"]) == (1, 120, 80)
 
 
-def test_dismissed_findings_are_in_no_case(spark):
+def test_dismissed_findings_are_in_no_case(spark: SparkSession) -> None:
     assert case_of(spark, [{}, {"rx_number": "2", "is_dismissed": True}])["findings"] == 1
 
 
-def answer(finding_id: str | None, answer: str, on: int = 1, units: str | None = None, case_id=None) -> dict:
+def answer(
+    finding_id: str | None, answer: str, on: int = 1, units: str | None = None, case_id: Any = None
+) -> dict[str, Any]:
     return {
         "finding_id": finding_id,
         "case_id": case_id,
@@ -214,7 +224,7 @@ STATUS = {
 }
 
 
-def test_status(spark):
+def test_status(spark: SparkSession) -> None:
     """Each of STATUS is a case of its own, by its labeler."""
     rows = [
         {"finding_id": f"{name}/F{at}", "labeler_code": f"{number:05}", "rx_number": str(at)}
@@ -245,7 +255,7 @@ def test_status(spark):
 ENTITY_SHOWN, PHARMACY_SHOWN = "DSH1 (Example Medical Center)", "1111111112 (Example Drug)"
 
 
-def test_names_contacts_and_the_cause_in_words(spark):
+def test_names_contacts_and_the_cause_in_words(spark: SparkSession) -> None:
     rows = [
         {},
         {"rule": "R020"},

@@ -6,6 +6,7 @@ Register: `entity > parent @ valid_from..valid_to # snapshot_date`, each part wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
@@ -101,7 +102,7 @@ CASES = {
 }
 
 
-def registered(text):
+def registered(text: str) -> Iterator[Registered]:
     for row in filter(None, text.split("; ")):
         row, _, snapshot = row.partition(" # ")
         row, _, span = row.partition(" @ ")
@@ -111,14 +112,14 @@ def registered(text):
         yield Registered(entity, parent or None, *days)
 
 
-def test_stems():
+def test_stems() -> None:
     for line in STEMS.strip().splitlines():
         entity, stem = line.split()[:2]
         assert site_stem(entity) == stem, entity
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_parents_of_a_day(name):
+def test_parents_of_a_day(name: str) -> None:
     register, ids, expected = CASES[name]
     memberships = memberships_of(registered(register), ids.split())
     for one in expected.split("; "):
@@ -135,7 +136,7 @@ def test_parents_of_a_day(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_all_entities_of_a_parent_have_its_times(name):
+def test_all_entities_of_a_parent_have_its_times(name: str) -> None:
     register, ids, _ = CASES[name]
     memberships = memberships_of(registered(register), ids.split())
     times = {(one.parent, one.since): one.until for one in memberships}

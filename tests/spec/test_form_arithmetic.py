@@ -10,11 +10,13 @@ G = I + K, O = I x E, P = O - N.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from engine.contracts.forms import PQAS_COLUMNS, ROSI_COLUMNS
 from engine.positions import LineFacts, Prior, is_changed, pqas_line, pqas_problems, rosi_line, rosi_problems
+from tests.spec.text_tables import cases_of_table
 
 ROSI = """
 case                                       | facts                               | E    | G    | I    | J    | O       | problem
@@ -38,22 +40,30 @@ no price at all                            | F=100                              
 """  # noqa: E501
 
 PQAS = """
-case                                       | facts                                       | E    | G   | I   | N      | O      | P       | Q   | changed | problem
-first dispute of an earlier quarter        | F=100 K=30 D=2.50 prior=100/0/250           | 2.50 | 100 | 70  | 250.00 | 175.00 | -75.00  | -   | yes     |
-nothing new                                | F=100 K=30 D=2.50 prior=70/30/175           | 2.50 | 100 | 70  | 175.00 | 175.00 | 0.00    | -   | no      |
-the state takes the disputed units out     | F=100 credit=30 D=2.50 prior=70/30/175      | 2.50 | 70  | 70  | 175.00 | 175.00 | 0.00    | C   | yes     |
-the dispute is given up                    | F=100 D=2.50 prior=70/30/175                | 2.50 | 100 | 100 | 175.00 | 250.00 | 75.00   | -   | yes     |
-a half is given up                         | F=100 K=15 D=2.50 prior=70/30/175           | 2.50 | 100 | 85  | 175.00 | 212.50 | 37.50   | -   | yes     |
-the state credits units we have paid       | F=100 credit=20 D=2.50 prior=100/0/250      | 2.50 | 80  | 80  | 250.00 | 200.00 | -50.00  | C   | yes     |
-an entity repaid: nothing moves here       | F=100 repaid=20 D=2.50 prior=100/0/250      | 2.50 | 100 | 100 | 250.00 | 250.00 | 0.00    | -   | no      |
-the state invoices more                    | F=100 now=130 D=2.50 prior=100/0/250        | 2.50 | 130 | 130 | 250.00 | 325.00 | 75.00   | H   | yes     |
-a line that first comes late               | F=0 now=40 D=2.50                           | 2.50 | 40  | 40  | 0.00   | 100.00 | 100.00  | H   | yes     |
-and is disputed in part                    | F=0 now=40 K=10 D=2.50                      | 2.50 | 40  | 30  | 0.00   | 75.00  | 75.00   | H   | yes     |
-our amount is revised                      | F=100 D=2.50 first=2.50 ours=2.75 prior=100/0/250 | 2.75 | 100 | 100 | 250.00 | 275.00 | 25.00 | A | yes  |
-revised, and paid before                   | F=100 D=2.50 first=2.50 ours=2.75 prior=100/0/275 | 2.75 | 100 | 100 | 275.00 | 275.00 | 0.00  | A | no   |
-a cent of rounding is no change            | F=100 D=2.50 prior=100/0/249.99             | 2.50 | 100 | 100 | 249.99 | 250.00 | 0.01    | -   | no      |
-original: our first amount, not the state's | F=100 D=0 first=2.50 ours=2.50 prior=100/0/250 | 2.50 | 100 | 100 | 250.00 | 250.00 | 0.00 | -  | no      |
-more disputed than is left                 | F=100 credit=80 K=30 D=2.50 prior=100/0/250 | 2.50 | 20  | -10 | 250.00 | -25.00 | -275.00 | C   | yes     | units in dispute
+case                                        | facts                             | E    | G   | I   | N      | O      | P       | Q | changed | problem
+first dispute of an earlier quarter         | F=100 K=30 D=2.50 prior=100/0/250 | 2.50 | 100 | 70  | 250.00 | 175.00 | -75.00  | - | yes     |
+nothing new                                 | F=100 K=30 D=2.50 prior=70/30/175 | 2.50 | 100 | 70  | 175.00 | 175.00 | 0.00    | - | no      |
+the state takes the disputed units out      | F=100 credit=30 D=2.50            | 2.50 | 70  | 70  | 175.00 | 175.00 | 0.00    | C | yes     |
+                                            | prior=70/30/175                   |      |     |     |        |        |         |   |         |
+the dispute is given up                     | F=100 D=2.50 prior=70/30/175      | 2.50 | 100 | 100 | 175.00 | 250.00 | 75.00   | - | yes     |
+a half is given up                          | F=100 K=15 D=2.50 prior=70/30/175 | 2.50 | 100 | 85  | 175.00 | 212.50 | 37.50   | - | yes     |
+the state credits units we have paid        | F=100 credit=20 D=2.50            | 2.50 | 80  | 80  | 250.00 | 200.00 | -50.00  | C | yes     |
+                                            | prior=100/0/250                   |      |     |     |        |        |         |   |         |
+an entity repaid: nothing moves here        | F=100 repaid=20 D=2.50            | 2.50 | 100 | 100 | 250.00 | 250.00 | 0.00    | - | no      |
+                                            | prior=100/0/250                   |      |     |     |        |        |         |   |         |
+the state invoices more                     | F=100 now=130 D=2.50              | 2.50 | 130 | 130 | 250.00 | 325.00 | 75.00   | H | yes     |
+                                            | prior=100/0/250                   |      |     |     |        |        |         |   |         |
+a line that first comes late                | F=0 now=40 D=2.50                 | 2.50 | 40  | 40  | 0.00   | 100.00 | 100.00  | H | yes     |
+and is disputed in part                     | F=0 now=40 K=10 D=2.50            | 2.50 | 40  | 30  | 0.00   | 75.00  | 75.00   | H | yes     |
+our amount is revised                       | F=100 D=2.50 first=2.50 ours=2.75 | 2.75 | 100 | 100 | 250.00 | 275.00 | 25.00   | A | yes     |
+                                            | prior=100/0/250                   |      |     |     |        |        |         |   |         |
+revised, and paid before                    | F=100 D=2.50 first=2.50 ours=2.75 | 2.75 | 100 | 100 | 275.00 | 275.00 | 0.00    | A | no      |
+                                            | prior=100/0/275                   |      |     |     |        |        |         |   |         |
+a cent of rounding is no change             | F=100 D=2.50 prior=100/0/249.99   | 2.50 | 100 | 100 | 249.99 | 250.00 | 0.01    | - | no      |
+original: our first amount, not the state's | F=100 D=0 first=2.50 ours=2.50    | 2.50 | 100 | 100 | 250.00 | 250.00 | 0.00    | - | no      |
+                                            | prior=100/0/250                   |      |     |     |        |        |         |   |         |
+more disputed than is left                  | F=100 credit=80 K=30 D=2.50       | 2.50 | 20  | -10 | 250.00 | -25.00 | -275.00 | C | yes     | units in dispute
+                                            | prior=100/0/250                   |      |     |     |        |        |         |   |         |
 """  # noqa: E501
 _NAMES = {"F": "units_invoiced", "now": "units_now", "credit": "units_credited", "repaid": "units_repaid"}
 _NAMES |= {"H": "units_disputed", "K": "units_disputed", "D": "ura_stated", "first": "ura_original"}
@@ -61,8 +71,7 @@ _NAMES |= {"ours": "ura_current"}
 
 
 def _cases(text: str) -> dict[str, dict[str, str]]:
-    lines = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
-    return {line[0]: dict(zip(lines[0], line, strict=False)) for line in lines[1:]}
+    return cases_of_table(text)
 
 
 def _facts(words: str) -> LineFacts:
@@ -72,12 +81,12 @@ def _facts(words: str) -> LineFacts:
     return LineFacts(**{"units_now": numbers["units_invoiced"], **numbers}, prior=prior)
 
 
-def _shown(line: dict, columns: tuple, case: dict[str, str]) -> dict[str, str]:
+def _shown(line: dict[str, Any], columns: tuple[Any, ...], case: dict[str, str]) -> dict[str, str]:
     values = {column.letter: line[column.name] for column in columns if column.name in line}
     return {letter: "-" if values[letter] is None else values[letter] for letter in case if letter in values}
 
 
-def _expected(case: dict[str, str], shown: dict) -> dict:
+def _expected(case: dict[str, str], shown: dict[str, Any]) -> dict[str, Any]:
     codes = ("J", "Q") if "Q" in case else ("J",)
     return {
         letter: case[letter] if case[letter] == "-" or letter in codes else Decimal(case[letter]) for letter in shown
@@ -85,7 +94,7 @@ def _expected(case: dict[str, str], shown: dict) -> dict:
 
 
 @pytest.mark.parametrize("name", _cases(ROSI))
-def test_rosi(name):
+def test_rosi(name: str) -> None:
     case = _cases(ROSI)[name]
     facts = _facts(case["facts"])
     line = rosi_line(facts)
@@ -97,7 +106,7 @@ def test_rosi(name):
 
 
 @pytest.mark.parametrize("name", _cases(PQAS))
-def test_pqas(name):
+def test_pqas(name: str) -> None:
     case = _cases(PQAS)[name]
     facts = _facts(case["facts"])
     line = pqas_line(facts)
@@ -109,7 +118,7 @@ def test_pqas(name):
     assert any(case["problem"] in one for one in problems) if case.get("problem") else problems == []
 
 
-def test_an_identity_that_does_not_hold_is_named():
+def test_an_identity_that_does_not_hold_is_named() -> None:
     facts = _facts("F=100 H=30 D=2.50")
     right = rosi_line(facts)
     assert rosi_problems(right, facts) == []
@@ -123,7 +132,7 @@ def test_an_identity_that_does_not_hold_is_named():
         assert any(letter in problem for problem in pqas_problems(wrong, facts))
 
 
-def test_other_amounts_are_empty_unless_they_are_set():
+def test_other_amounts_are_empty_unless_they_are_set() -> None:
     facts = _facts("F=100 H=30 D=2.50 ours=2.25")
     empty = ("amount_invoiced", "amount_corrected", "amount_withheld")
     assert [rosi_line(facts)[name] for name in empty] == [None] * 3

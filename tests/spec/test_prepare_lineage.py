@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from pyspark.sql import Row, SparkSession
 
 from engine.contracts.tables import TABLES
 from engine.prepare import (
@@ -318,7 +319,7 @@ NETTINGS = {"rebate_claims": net_rebate_claims, "entity_claims": net_entity_clai
     [("rebate_claims", REBATE), ("entity_claims", ENTITY), ("invoices", INVOICES)],
     ids=["rebate claims", "entity claims", "invoices"],
 )
-def test_fates(spark, table, specified):
+def test_fates(spark: SparkSession, table: str, specified: list[Case]) -> None:
     """All cases of a table in one job, each with a payer, pharmacy or state of its own."""
     rows = []
     for number, case in enumerate(specified):
@@ -335,7 +336,7 @@ def test_fates(spark, table, specified):
     assert {key: found[key] for key in expected} == expected
 
 
-def apart(table, one, number):
+def apart(table: str, one: dict[str, str | None], number: int) -> dict[str, str | None]:
     if table == "rebate_claims":
         return {**one, "source_row_id": f"{number}.{one['source_row_id']}", "payer_id": f"{number}.{one['payer_id']}"}
     if table == "entity_claims":
@@ -343,7 +344,7 @@ def apart(table, one, number):
     return {**one, "product_name": f"{number}.{one['source_row_id']}", "state": ("KY", "GA", "OH", "AL")[number]}
 
 
-def place_of(table, one):
+def place_of(table: str, one: Row) -> tuple[int, str]:
     number, _, name = (one.product_name if table == "invoices" else one.source_row_id).partition(".")
     return int(number), name
 
@@ -369,7 +370,7 @@ PHARMACY = {
 }
 
 
-def test_a_dispense_ends_as_its_last_transaction(spark):
+def test_a_dispense_ends_as_its_last_transaction(spark: SparkSession) -> None:
     rows = []
     for number, (transactions, _) in enumerate(PHARMACY.values()):
         for place, (code, day) in enumerate(one.split("@") for one in transactions.split()):

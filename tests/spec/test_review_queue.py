@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.cases import queue_of, queue_size, standings
 from engine.contracts.cases import CASES
@@ -18,8 +20,12 @@ USUAL = {"evidence": "STRONG", "priority": 100.0, "amount_at_issue": Decimal(200
 
 
 def queue_rows(
-    spark, rows: list[dict], settings: QueueSettings, as_of: date = AS_OF, case_amount=1000
-) -> dict[str, tuple]:
+    spark: SparkSession,
+    rows: list[dict[str, Any]],
+    settings: QueueSettings,
+    as_of: date = AS_OF,
+    case_amount: int | None = 1000,
+) -> dict[str, tuple[Any, ...]]:
     """Standing and selection by finding."""
     found = frame(spark, [USUAL | row for row in rows], FINDINGS)
     cases = frame(spark, [{"case_id": "C", "amount_open": case_amount}], CASES)
@@ -45,7 +51,7 @@ STANDINGS = {
 }
 
 
-def test_what_is_in_the_queue(spark):
+def test_what_is_in_the_queue(spark: SparkSession) -> None:
     rows = [{"finding_id": name, **own} for name, (own, _) in STANDINGS.items()]
     rows.append({"finding_id": "dismissed", "decision": "DISMISS", "is_dismissed": True})
     queue = queue_rows(spark, rows, QueueSettings(minimum_claim_amount=50, random_share=0))
@@ -55,16 +61,16 @@ def test_what_is_in_the_queue(spark):
 
 
 @pytest.mark.parametrize(("amount", "standing"), [(500, "QUEUE"), (499, "BELOW_CASE_MINIMUM"), (None, "QUEUE")])
-def test_small_cases_stay_out_whole(spark, amount, standing):
+def test_small_cases_stay_out_whole(spark: SparkSession, amount: int | None, standing: str) -> None:
     queue = queue_rows(spark, [{"finding_id": "F"}], QueueSettings(minimum_case_amount=500), case_amount=amount)
     assert queue["F"][0] == standing
 
 
-def by_rank(count: int) -> list[dict]:
+def by_rank(count: int) -> list[dict[str, Any]]:
     return [{"finding_id": f"F{number:03}", "priority": float(1000 - number)} for number in range(count)]
 
 
-def test_a_capacity_takes_the_best_and_five_percent_at_random(spark):
+def test_a_capacity_takes_the_best_and_five_percent_at_random(spark: SparkSession) -> None:
     """40 findings can be looked at: 38 by priority, and 2 of what is left, whatever it is worth."""
     rows = by_rank(60) + [{"finding_id": f"N{number}", "priority": -5.0} for number in range(40)]
     queue = queue_rows(spark, rows, QueueSettings(capacity=40))
@@ -77,11 +83,13 @@ def test_a_capacity_takes_the_best_and_five_percent_at_random(spark):
     assert sum(standing == "BEYOND_CAPACITY" for standing, *_ in queue.values()) == 22
 
 
-def drawn_of(queue: dict[str, tuple]) -> set[str]:
+def drawn_of(queue: dict[str, tuple[Any, ...]]) -> set[str]:
     return {name for name, (_, selection, _) in queue.items() if selection == "RANDOM"}
 
 
-def test_the_sample_is_the_same_until_the_next_quarter_and_what_is_decided_is_not_drawn_again(spark):
+def test_the_sample_is_the_same_until_the_next_quarter_and_what_is_decided_is_not_drawn_again(
+    spark: SparkSession,
+) -> None:
     settings = QueueSettings(capacity=20, random_share=0.5)
     rows = by_rank(80)
     drawn = drawn_of(queue_rows(spark, rows, settings))
@@ -92,7 +100,7 @@ def test_the_sample_is_the_same_until_the_next_quarter_and_what_is_decided_is_no
     assert not drawn_of(queue_rows(spark, decided, settings)) & drawn
 
 
-def test_what_explains_and_accuses_nobody_is_not_drawn(spark):
+def test_what_explains_and_accuses_nobody_is_not_drawn(spark: SparkSession) -> None:
     rows = [{"finding_id": f"F{number}", "priority": -15.0, "evidence": "CONTEXT"} for number in range(9)]
     assert drawn_of(queue_rows(spark, rows, QueueSettings(capacity=5, random_share=1))) == set()
 
@@ -108,6 +116,6 @@ def test_what_explains_and_accuses_nobody_is_not_drawn(spark):
         (0, 3, 0, 0),
     ],
 )
-def test_the_random_share_is_part_of_the_capacity(worth, capacity, top, drawn):
+def test_the_random_share_is_part_of_the_capacity(worth: int, capacity: int | None, top: int, drawn: int) -> None:
     size = queue_size(worth, QueueSettings(capacity=capacity))
     assert (size.top, size.drawn) == (top, drawn)

@@ -11,15 +11,21 @@ SPECS = [
         Subject.REBATE_CLAIM,
         CLAIM,
         """
-        case                      | program    | flags_340b          | units | ndc_units || fires | evidence | code | action  | party | units | says
-        submission clarification  | MDRP_FFS   | SCC 20              | 30    | 30        || yes   | STRONG   | X    | DISPUTE | STATE | 30    | State KY invoiced 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711 line 1, period 2025Q3) ... identifier SCC 20 ... appears
-        two identifiers           | MDRP_FFS   | BOC 08, MODIFIER UD | 30    | 30        || yes   | STRONG   | X    | DISPUTE | STATE | 30    | BOC 08, MODIFIER UD
-        HCPCS units converted     | MDRP_FFS   | MODIFIER U8         | 4     | 2         || yes   | STRONG   | X    | DISPUTE | STATE | 2     | invoiced 4 units
-        HCPCS units not converted | MDRP_FFS   | MODIFIER U8         | 4     | -         || yes   | STRONG   | X    | DISPUTE | STATE | 4     |
-        no identifier             | MDRP_FFS   | -                   | 30    | 30        || no    |          |      |         |       |       |
-        managed care is R004      | MDRP_MCO   | SCC 20              | 30    | 30        || no    |          |      |         |       |       |
-        commercial                | COMMERCIAL | SCC 20              | 30    | 30        || no    |          |      |         |       |       |
-        credit line               | MDRP_FFS   | SCC 20              | -30   | -30       || no    |          |      |         |       |       |
+        case                      | program    | flags_340b          | units | ndc_units || fires | evidence | code | action  | party | units
+        submission clarification  | MDRP_FFS   | SCC 20              | 30    | 30        || yes   | STRONG   | X    | DISPUTE | STATE | 30
+        two identifiers           | MDRP_FFS   | BOC 08, MODIFIER UD | 30    | 30        || yes   | STRONG   | X    | DISPUTE | STATE | 30
+        HCPCS units converted     | MDRP_FFS   | MODIFIER U8         | 4     | 2         || yes   | STRONG   | X    | DISPUTE | STATE | 2
+        HCPCS units not converted | MDRP_FFS   | MODIFIER U8         | 4     | -         || yes   | STRONG   | X    | DISPUTE | STATE | 4
+        no identifier             | MDRP_FFS   | -                   | 30    | 30        || no    |          |      |         |       |
+        managed care is R004      | MDRP_MCO   | SCC 20              | 30    | 30        || no    |          |      |         |       |
+        commercial                | COMMERCIAL | SCC 20              | 30    | 30        || no    |          |      |         |       |
+        credit line               | MDRP_FFS   | SCC 20              | -30   | -30       || no    |          |      |         |       |
+
+        case                      || says
+        submission clarification  || State KY invoiced 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711 line 1,
+                                  || period 2025Q3) ... identifier SCC 20 ... appears
+        two identifiers           || BOC 08, MODIFIER UD
+        HCPCS units converted     || invoiced 4 units
         """,  # noqa: E501
         needs=("program", "flags_340b", "units"),
     ),
@@ -69,16 +75,36 @@ SPECS = [
         Subject.REBATE_CLAIM,
         CLAIM + "; payer_id=PBM1; contract_key=PBM1/C1",
         """
-        case                         | program    | flags_340b | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed || fires     | evidence | code | route | action  | units | guards                   | says
-        all are excluded             | COMMERCIAL | SCC 20     | yes                    | ALL                      | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | ONE_CONTRACT PASSED, CONTRACT_TERMS PASSED | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ... outside contract terms
-        flagged ones are excluded    | PARTD      | BOC 08     | yes                    | FLAGGED_ONLY             | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    |
-        contract not known           | COMMERCIAL | SCC 20     | -                      | -                        | -                                 | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS UNCHECKED |
-        owned pharmacy               | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | yes                               | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    |                          |
-        not an owned pharmacy        | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | no                                | -                           || held back |          |      |       |         |       | CONTRACT_TERMS FAILED    |
-        lists not known              | PARTD      | SCC 20     | yes                    | LISTED_PHARMACIES        | -                                 | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS UNCHECKED |
-        340B claims are allowed      | COMMERCIAL | SCC 20     | no                     | -                        | -                                 | -                           || held back |          |      |       |         |       | CONTRACT_TERMS FAILED    |
-        no identifier                | COMMERCIAL | -          | yes                    | ALL                      | -                                 | -                           || no        |          |      |       |         |       |                          |
-        Medicaid                     | MDRP_FFS   | SCC 20     | yes                    | ALL                      | -                                 | -                           || no        |          |      |       |         |       |                          |
+        case                      | program    | flags_340b | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned
+        all are excluded          | COMMERCIAL | SCC 20     | yes                    | ALL                      | -
+        flagged ones are excluded | PARTD      | BOC 08     | yes                    | FLAGGED_ONLY             | -
+        contract not known        | COMMERCIAL | SCC 20     | -                      | -                        | -
+        owned pharmacy            | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | yes
+        not an owned pharmacy     | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | no
+        lists not known           | PARTD      | SCC 20     | yes                    | LISTED_PHARMACIES        | -
+        340B claims are allowed   | COMMERCIAL | SCC 20     | no                     | -                        | -
+        no identifier             | COMMERCIAL | -          | yes                    | ALL                      | -
+        Medicaid                  | MDRP_FFS   | SCC 20     | yes                    | ALL                      | -
+
+        case                      | contract_pharmacy_is_listed || fires     | evidence | code | route | action  | units
+        all are excluded          | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30
+        flagged ones are excluded | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30
+        contract not known        | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30
+        owned pharmacy            | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30
+        not an owned pharmacy     | -                           || held back |          |      |       |         |
+        lists not known           | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30
+        340B claims are allowed   | -                           || held back |          |      |       |         |
+        no identifier             | -                           || no        |          |      |       |         |
+        Medicaid                  | -                           || no        |          |      |       |         |
+
+        case                      || guards                                     | says
+        all are excluded          || ONE_CONTRACT PASSED, CONTRACT_TERMS PASSED | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ...
+                                  ||                                            | outside contract terms
+        flagged ones are excluded || CONTRACT_TERMS PASSED                      |
+        contract not known        || CONTRACT_TERMS UNCHECKED                   |
+        not an owned pharmacy     || CONTRACT_TERMS FAILED                      |
+        lists not known           || CONTRACT_TERMS UNCHECKED                   |
+        340B claims are allowed   || CONTRACT_TERMS FAILED                      |
         """,  # noqa: E501
         needs=("program", "units", "flags_340b"),
     ),

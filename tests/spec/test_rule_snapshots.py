@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from types import ModuleType
 
+from pyspark.sql import SparkSession
+
 from engine.contracts.codes import Subject
 from tests.spec import (
     test_rule_conversions,
@@ -103,7 +105,7 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_an_orphan_drug_of_the_product_file_alone_rests_on_its_row(spark):
+def test_an_orphan_drug_of_the_product_file_alone_rests_on_its_row(spark: SparkSession) -> None:
     facts = next(spec for spec in test_rule_entity_claims.SPECS if spec.rule_id == "R045").firing.facts
     of_products = everything(ENTITY_CLAIM, ["R045"], without=["orphan_drugs"])
     rows = {"later": facts | {"product_known_from": facts["date_of_service"].replace(year=2026)}}

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan, draw_dispenses
-from engine.synthetic.fills import draw_fills
-from engine.synthetic.kinds import Label
-from engine.synthetic.places import STATES
-from engine.synthetic.planning import SCENARIOS
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Dispenses, Plan, draw_dispenses
+from synthetic.fills import Fills, draw_fills
+from synthetic.kinds import Label
+from synthetic.places import STATES
+from synthetic.planning import SCENARIOS
+from synthetic.world import build_world
 
 CLAIMS = 20_000
 PLAN = Plan(7, CLAIMS, SyntheticSettings(dispenses_per_chunk=CLAIMS, combination_rate=0.0005))
@@ -49,14 +50,14 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def drawn() -> tuple[Dispenses, Fills, list[dict[str, Any]]]:
     world = build_world(PLAN.seed)
     dispenses = draw_dispenses(world, PLAN, 0)
     return dispenses, draw_fills(world, PLAN, 0, dispenses), chunks.label_rows(world, PLAN, 0).to_pylist()
 
 
 @pytest.fixture(scope="module")
-def truth(drawn) -> dict[str, dict[str, dict]]:
+def truth(drawn: tuple[Dispenses, Fills, list[dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
     """Per row and rule, but for what is known of whole invoice lines."""
     rows = defaultdict(dict)
     for label in drawn[2]:
@@ -66,7 +67,11 @@ def truth(drawn) -> dict[str, dict[str, dict]]:
 
 
 @pytest.mark.parametrize("rules", ANSWERS, ids="+".join)
-def test_deciding_rule_units_and_code(drawn, truth, rules):
+def test_deciding_rule_units_and_code(
+    drawn: tuple[Dispenses, Fills, list[dict[str, Any]]],
+    truth: dict[str, dict[str, dict[str, Any]]],
+    rules: tuple[str, ...],
+) -> None:
     deciding, units, code = ANSWERS[rules]
     dispenses, fills, _ = drawn
     # a match says less in states whose contract pharmacies use no 340B stock for Medicaid
@@ -85,7 +90,9 @@ def test_deciding_rule_units_and_code(drawn, truth, rules):
         assert dispenses.number[number] == number
 
 
-def test_units_taken_back_or_credited_since_are_not_at_issue(drawn):
+def test_units_taken_back_or_credited_since_are_not_at_issue(
+    drawn: tuple[Dispenses, Fills, list[dict[str, Any]]],
+) -> None:
     _, fills, labels = drawn
     kinds = defaultdict(set)
     for label in labels:
@@ -101,7 +108,7 @@ def test_units_taken_back_or_credited_since_are_not_at_issue(drawn):
     assert seen == set(left)
 
 
-def test_every_combination_comes_up_in_fifty_thousand_dispenses():
+def test_every_combination_comes_up_in_fifty_thousand_dispenses() -> None:
     plan = Plan(1, 50_000, SyntheticSettings())
     codes = draw_dispenses(build_world(1), plan, 0).scenario
     counts = np.bincount(codes[codes >= 0], minlength=len(SCENARIOS))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine import facts, positions
 from engine.contracts.findings import FINDINGS
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
 from engine.settings import DeadlineSettings, TieOutSettings
+from tests.spec.text_tables import cases_of_table
 from tests.unit.facts_rows import apart, claim, claims, frame, invoice, invoices, reference
 from tests.unit.positions_rows import ledger_of
 
@@ -21,34 +24,52 @@ from tests.unit.positions_rows import ledger_of
 # settled: kinds and units of settlements of the line. gap: invoiced less detail, and its part of the invoice.
 # units: paid, credited, in dispute, open; what is not invoiced comes after a plus.
 CASES = """
-case                                     | invoiced            | detail     | quarantined | settled                       | color  | gap       | units           | why
-detail and invoice agree                 | 100                 | 60, 40     |             |                               | GREEN  | 0, 0      | 0 0 0 100       |
-exactly half a percent off               | 1000                | 995        |             |                               | GREEN  | 5, 0.005  | 0 0 0 1000      |
-a little short                           | 1000                | 990        |             |                               | YELLOW | 10, 0.01  | 0 0 0 1000      | short of the invoice by 10.000 units (1.0 %)
-exactly ten percent off                  | 100                 | 90         |             |                               | YELLOW | 10, 0.1   | 0 0 0 100       | short of the invoice by 10.000 units (10.0 %)
-more than ten percent short              | 100                 | 89         |             |                               | RED    | 11, 0.11  | 0 0 0 100       | short of the invoice by 11.000 units (11.0 %)
-more than ten percent beyond             | 100                 | 60, 51     |             |                               | RED    | -11, -0.11 | 0 0 0 100 + 11 | exceeds the invoice by 11.000 units (11.0 %)
-quarantined rows explain the gap         | 100                 | 60         | 30, 10      |                               | RED    | 40, 0.4   | 0 0 0 100       | quarantined claim rows would explain all of it
-they explain a part of it                | 100                 | 60         | 30          |                               | RED    | 40, 0.4   | 0 0 0 100       | quarantined claim rows would explain a part of it
-their units cannot be read               | 100                 | 60         | ?           |                               | RED    | 40, 0.4   | 0 0 0 100       | quarantined claim rows may explain it
-they are not in the detail               | 100                 | 100        | 30          |                               | GREEN  | 0, 0      | 0 0 0 100       |
-paid, disputed and credited              | 100                 | 60, 40     |             | PAID 80, DISPUTED 20, STATE_CREDIT 30 | GREEN | 0, 0 | 50 30 20 0    |
-no claim of the product                  | 100                 |            |             |                               | RED    | 100, 1    | 0 0 0 100       | no claim-level detail of the product
-no detail of the state and quarter       | 100 state=WY        |            |             |                               | RED    | 100, 1    | 0 0 0 100       | no claim-level detail of the state, program and quarter
-a product that the invoice does not bill |                     | 30         |             |                               | RED    | -30, -    | 0 0 0 0 + 30    | claims of a product that the invoice does not bill
-no invoice is known                      |                     | 30 state=VT |            |                               | NONE   | -, -      | 0 0 0 30        | no invoice of the state
-the line states no units                 | ?                   | 30         |             |                               | NONE   | -, -      | 0 0 0 30        | states no units
-sub-programs are added up                | 60 sub=XIX, 40 sub=EXPANSION | 100 sub=XIX |   |                               | GREEN  | 0, 0      | 0 0 0 100 + 40  |
-kinds of rebate are not                  | 100 type=SUPPLEMENTAL | 100 type=SUPPLEMENTAL, 7 |  |                            | GREEN  | 0, 0      | 0 0 0 100       |
-a correction counts                      | 100, -40 kind=PRIOR_DELTA | 60   |             |                               | GREEN  | 0, 0      | 0 0 0 60        |
+case                                     | invoiced              | detail                 | quarantined | settled         | color  | gap        | units
+detail and invoice agree                 | 100                   | 60, 40                 |             |                 | GREEN  | 0, 0       | 0 0 0 100
+exactly half a percent off               | 1000                  | 995                    |             |                 | GREEN  | 5, 0.005   | 0 0 0 1000
+a little short                           | 1000                  | 990                    |             |                 | YELLOW | 10, 0.01   | 0 0 0 1000
+exactly ten percent off                  | 100                   | 90                     |             |                 | YELLOW | 10, 0.1    | 0 0 0 100
+more than ten percent short              | 100                   | 89                     |             |                 | RED    | 11, 0.11   | 0 0 0 100
+more than ten percent beyond             | 100                   | 60, 51                 |             |                 | RED    | -11, -0.11 | 0 0 0 100 + 11
+quarantined rows explain the gap         | 100                   | 60                     | 30, 10      |                 | RED    | 40, 0.4    | 0 0 0 100
+they explain a part of it                | 100                   | 60                     | 30          |                 | RED    | 40, 0.4    | 0 0 0 100
+their units cannot be read               | 100                   | 60                     | ?           |                 | RED    | 40, 0.4    | 0 0 0 100
+they are not in the detail               | 100                   | 100                    | 30          |                 | GREEN  | 0, 0       | 0 0 0 100
+paid, disputed and credited              | 100                   | 60, 40                 |             | PAID 80,        | GREEN  | 0, 0       | 50 30 20 0
+                                         |                       |                        |             | DISPUTED 20,    |        |            |
+                                         |                       |                        |             | STATE_CREDIT 30 |        |            |
+no claim of the product                  | 100                   |                        |             |                 | RED    | 100, 1     | 0 0 0 100
+no detail of the state and quarter       | 100 state=WY          |                        |             |                 | RED    | 100, 1     | 0 0 0 100
+a product that the invoice does not bill |                       | 30                     |             |                 | RED    | -30, -     | 0 0 0 0 + 30
+no invoice is known                      |                       | 30 state=VT            |             |                 | NONE   | -, -       | 0 0 0 30
+the line states no units                 | ?                     | 30                     |             |                 | NONE   | -, -       | 0 0 0 30
+sub-programs are added up                | 60 sub=XIX,           | 100 sub=XIX            |             |                 | GREEN  | 0, 0       | 0 0 0 100 + 40
+                                         | 40 sub=EXPANSION      |                        |             |                 |        |            |
+kinds of rebate are not                  | 100 type=SUPPLEMENTAL | 100 type=SUPPLEMENTAL, |             |                 | GREEN  | 0, 0       | 0 0 0 100
+                                         |                       | 7                      |             |                 |        |            |
+a correction counts                      | 100,                  | 60                     |             |                 | GREEN  | 0, 0       | 0 0 0 60
+                                         | -40 kind=PRIOR_DELTA  |                        |             |                 |        |            |
+
+case                                     | why
+a little short                           | short of the invoice by 10.000 units (1.0 %)
+exactly ten percent off                  | short of the invoice by 10.000 units (10.0 %)
+more than ten percent short              | short of the invoice by 11.000 units (11.0 %)
+more than ten percent beyond             | exceeds the invoice by 11.000 units (11.0 %)
+quarantined rows explain the gap         | quarantined claim rows would explain all of it
+they explain a part of it                | quarantined claim rows would explain a part of it
+their units cannot be read               | quarantined claim rows may explain it
+no claim of the product                  | no claim-level detail of the product
+no detail of the state and quarter       | no claim-level detail of the state, program and quarter
+a product that the invoice does not bill | claims of a product that the invoice does not bill
+no invoice is known                      | no invoice of the state
+the line states no units                 | states no units
 """  # noqa: E501
 _NAMES = {"sub": "sub_program", "type": "rebate_type", "kind": "line_kind", "state": "state"}
 AS_OF = date(2025, 7, 1)
 
 
 def _cases() -> dict[str, dict[str, str]]:
-    lines = [[cell.strip() for cell in line.split("|")] for line in CASES.strip().splitlines()]
-    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+    return cases_of_table(CASES)
 
 
 def _listed(text: str) -> list[tuple[str, dict[str, str]]]:
@@ -57,7 +78,7 @@ def _listed(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def tied_out(spark):
+def tied_out(spark: SparkSession) -> dict[tuple[str, str], dict[str, Any]]:
     """TIE_OUT by case and rebate type, of all cases in one ledger, each with a labeler of its own."""
     billed, claimed, settled, unread, names = [], [], [], [], {}
     for number, (name, case) in enumerate(_cases().items()):
@@ -67,12 +88,12 @@ def tied_out(spark):
             units_billed = None if units == "?" else units
             billed.append(apart(number, invoice(f"{name} {at}", **own) | {"units_reimbursed": units_billed}))
         for at, (units, more) in enumerate(_listed(case["detail"])):
-            own = {"claim_id": f"C{at}", "ndc_units": units} | more
-            own["payer_id"] = own.get("state", "GA")
-            claimed.append(apart(number, claim(f"{name} claim {at}", **own)))
+            stated = {"claim_id": f"C{at}", "ndc_units": units} | more
+            stated["payer_id"] = stated.get("state", "GA")
+            claimed.append(apart(number, claim(f"{name} claim {at}", **stated)))
         for one in filter(None, case["quarantined"].split(", ")):
-            units = None if one == "?" else Decimal(one)
-            unread.append(("MDRP_FFS", "GA", f"{number:05}000101", "2025Q1", units))
+            readable = None if one == "?" else Decimal(one)
+            unread.append(("MDRP_FFS", "GA", f"{number:05}000101", "2025Q1", readable))
         for at, one in enumerate(filter(None, case["settled"].split(", "))):
             kind, units = one.split()
             line = {"program": "MDRP_FFS", "state": "GA", "ndc11": "00002000101", "period": "2025Q1"}
@@ -82,7 +103,13 @@ def tied_out(spark):
     return {(names[row["labeler_code"]], row["rebate_type"]): row for row in rows}
 
 
-def _tie_out(spark, claimed, billed, settled, unread) -> list[dict]:
+def _tie_out(
+    spark: SparkSession,
+    claimed: list[dict[str, Any]],
+    billed: list[dict[str, Any]],
+    settled: list[dict[str, Any]],
+    unread: list[tuple[str | Decimal | None, ...]],
+) -> list[dict[str, Any]]:
     live, lines = claims(spark, claimed), invoices(spark, billed)
     ledger = ledger_of(live, lines, reference(spark, "settlements", *settled), as_of=AS_OF)
     assert ledger.out_of_balance == 0
@@ -98,7 +125,7 @@ def _tie_out(spark, claimed, billed, settled, unread) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", _cases())
-def test_case(name, tied_out):
+def test_case(name: str, tied_out: dict[tuple[str, str], dict[str, Any]]) -> None:
     case = _cases()[name]
     kinds = {more.get("rebate_type", "FEDERAL") for _, more in (*_listed(case["invoiced"]), *_listed(case["detail"]))}
     row = tied_out[name, sorted(kinds)[-1]]
@@ -117,14 +144,14 @@ def test_case(name, tied_out):
     assert row["quarantined_lines"] == len([one for one in case["quarantined"].split(", ") if one])
 
 
-def test_days_until_interest(tied_out):
+def test_days_until_interest(tied_out: dict[tuple[str, str], dict[str, Any]]) -> None:
     """Postmark 1 June 2025 and 37 days: 8 July is the last day without interest, 7 days after the run's."""
     open_line = tied_out["detail and invoice agree", "FEDERAL"]
     assert (open_line["interest_free_until"], open_line["days_until_interest"]) == (date(2025, 7, 8), 7)
     assert tied_out["no invoice is known", "FEDERAL"]["days_until_interest"] is None
 
 
-def test_a_paid_line_waits_for_no_interest(spark):
+def test_a_paid_line_waits_for_no_interest(spark: SparkSession) -> None:
     billed = [invoice("line", rebate_type=None, units_reimbursed="30", postmark_date=date(2025, 1, 1))]
     claimed = [claim("claim", claim_id="C", ndc_units="30")]
     line = {"program": "MDRP_FFS", "state": "GA", "ndc11": billed[0]["ndc11"], "period": "2025Q1"}
@@ -133,7 +160,9 @@ def test_a_paid_line_waits_for_no_interest(spark):
     assert (row["units_open"], row["days_until_interest"]) == (0, None)
 
 
-def test_claims_on_a_red_line_are_named_and_counted(spark, tied_out):
+def test_claims_on_a_red_line_are_named_and_counted(
+    spark: SparkSession, tied_out: dict[tuple[str, str], dict[str, Any]]
+) -> None:
     """By state, program, rebate type, NDC and quarter: the same product in another state is not held."""
     by_name = {name: row for (name, _), row in tied_out.items()}
     red, green = by_name["more than ten percent short"], by_name["detail and invoice agree"]

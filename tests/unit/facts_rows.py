@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -47,7 +48,7 @@ _INVOICE = {
 }
 
 
-def claim(row_id: str, **fields) -> dict:
+def claim(row_id: str, **fields: Any) -> dict[str, Any]:
     row = {**_CLAIM, "source_row_id": row_id, **fields}
     row["ndc9"] = row["ndc11"][:9] if row["ndc11"] else None
     row["rx_key"] = row["script_key"] if row["claim_type"] == "RX" else None
@@ -55,7 +56,7 @@ def claim(row_id: str, **fields) -> dict:
     return row
 
 
-def claims(spark: SparkSession, rows: list[dict], partitions: int = 1) -> DataFrame:
+def claims(spark: SparkSession, rows: list[dict[str, Any]], partitions: int = 1) -> DataFrame:
     fields = [field for field in PREPARED_REBATE_CLAIMS.fields if field.name != "dispense_hash"]
     made = frame(spark, rows, T.StructType(fields)).repartition(partitions)
     has_script = F.col("pharmacy_key").isNotNull() & F.col("script_key").isNotNull()
@@ -63,7 +64,7 @@ def claims(spark: SparkSession, rows: list[dict], partitions: int = 1) -> DataFr
     return made.withColumn("dispense_hash", hashed).select(*PREPARED_REBATE_CLAIMS.names)
 
 
-def apart(number: int, value):
+def apart(number: int, value: Any) -> Any:
     """`value` (texts; lists and dicts of them) with products, NPIs, entities and payers that no other number has, so
     that the cases of many tests can stand in one frame.
     """
@@ -76,7 +77,7 @@ def apart(number: int, value):
     return value
 
 
-def in_one(cases: dict) -> tuple[list[dict], dict[str, list[dict]]]:
+def in_one(cases: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     """The claims and reference tables of all `cases`, {name: (claims, tables)}, each case apart from the others. A row
     id becomes `<name>/<row id>`.
     """
@@ -88,7 +89,7 @@ def in_one(cases: dict) -> tuple[list[dict], dict[str, list[dict]]]:
     return rows, merged
 
 
-def by_case(cases: dict, rows) -> dict[str, dict]:
+def by_case(cases: dict[str, Any], rows: list[Row]) -> dict[str, dict[str, Any]]:
     """{name: {row id: row}} of what was found for the claims of `in_one`."""
     found = {row["source_row_id"]: row for row in rows}
     assert len(found) == sum(len(own) for own, _ in cases.values())
@@ -98,17 +99,17 @@ def by_case(cases: dict, rows) -> dict[str, dict]:
     }
 
 
-def invoice(row_id: str, **fields) -> dict:
+def invoice(row_id: str, **fields: Any) -> dict[str, Any]:
     row = {**_INVOICE, "source_row_id": row_id, **fields}
     row["ndc9"] = row["ndc11"][:9]
     return row
 
 
-def invoices(spark: SparkSession, rows: list[dict], partitions: int = 1) -> DataFrame:
+def invoices(spark: SparkSession, rows: list[dict[str, Any]], partitions: int = 1) -> DataFrame:
     return frame(spark, rows, PREPARED_INVOICES).repartition(partitions)
 
 
-def reference(spark: SparkSession, name: str, *rows: dict) -> DataFrame:
+def reference(spark: SparkSession, name: str, *rows: dict[str, Any]) -> DataFrame:
     """A conformed reference table: `ndc` stands as ndc_raw and ndc11, and what is absent has its default."""
     defaults = {one.name: one.default for one in TABLES[name].columns if one.default is not None}
     fields = [field for field in TABLES[name].schema.fields if field.name != "ndc"]
@@ -116,14 +117,14 @@ def reference(spark: SparkSession, name: str, *rows: dict) -> DataFrame:
     return frame(spark, [defaults | row for row in rows], T.StructType([*fields, *ndc]))
 
 
-def frame(spark: SparkSession, rows: list[dict], schema: T.StructType) -> DataFrame:
+def frame(spark: SparkSession, rows: list[dict[str, Any]], schema: T.StructType) -> DataFrame:
     """Dates and numbers may be given as text."""
     unknown = {name for row in rows for name in row} - {*schema.names, "rx_key", "ndc9", "units"}
     assert not unknown, f"no such columns: {unknown}"
     return spark.createDataFrame([tuple(_value(row.get(f.name), f.dataType) for f in schema) for row in rows], schema)
 
 
-def _value(value, kind: T.DataType):
+def _value(value: Any, kind: T.DataType) -> Any:
     if isinstance(value, str) and isinstance(kind, T.DateType):
         return date.fromisoformat(value)
     if isinstance(value, str | int) and isinstance(kind, T.DecimalType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,7 +20,7 @@ _DISPENSE = {
 }
 
 
-def rebate(row_id: str, **fields) -> dict:
+def rebate(row_id: str, **fields: Any) -> dict[str, Any]:
     row = {
         **_DISPENSE,
         "source_row_id": row_id,
@@ -31,18 +32,18 @@ def rebate(row_id: str, **fields) -> dict:
     return _whole(row)
 
 
-def entity(row_id: str, **fields) -> dict:
+def entity(row_id: str, **fields: Any) -> dict[str, Any]:
     row = {**_DISPENSE, "source_row_id": row_id, "entity_id": "DSH1", "quantity": "30", **fields}
     row.setdefault("parent_entity_id", row["entity_id"])
     return _whole(row)
 
 
-def dispense(row_id: str, **fields) -> dict:
+def dispense(row_id: str, **fields: Any) -> dict[str, Any]:
     row = {**_DISPENSE, "source_row_id": row_id, "last_transaction": "B2", "is_reversed": True, **fields}
     return _whole(row)
 
 
-def _whole(row: dict) -> dict:
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
     row["ndc9"] = row["ndc11"][:9] if row["ndc11"] else None
     row.setdefault("rx_key", row["script_key"] if row["claim_type"] == "RX" else None)
     scheme, is_hashed, _ = (row["rx_key"] or "").partition(":")
@@ -59,7 +60,7 @@ def keep(_: str, rows: DataFrame) -> DataFrame:
     return rows.localCheckpoint()
 
 
-def frame(spark: SparkSession, rows: list[dict], schema: T.StructType, partitions: int = 1) -> DataFrame:
+def frame(spark: SparkSession, rows: list[dict[str, Any]], schema: T.StructType, partitions: int = 1) -> DataFrame:
     """Rows with the columns of `schema`, those that a row lacks NULL, and the dispense_hash that prepare makes."""
     fields = [field for field in schema.fields if field.name != "dispense_hash"]
     values = [tuple(row.get(field.name) for field in fields) for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,17 +21,17 @@ AS_OF = date(2026, 4, 1)
 class Ledger:
     """Rows of positions as dicts, entries that are not booked by reason, and keys that do not add up."""
 
-    rows: list[dict]
-    not_booked: Counter
+    rows: list[dict[str, Any]]
+    not_booked: Counter[Any]
     out_of_balance: int
     not_placed: int
 
 
-def findings(spark: SparkSession, rows: list[dict]) -> DataFrame:
+def findings(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     return frame(spark, rows, FINDINGS)
 
 
-def decisions(spark: SparkSession, rows: list[dict]) -> DataFrame:
+def decisions(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     return reference(spark, "decisions", *rows)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.errors import InputError
@@ -19,7 +20,7 @@ INVOICE_CSV = b"program,state,ndc,period\nMDRP_FFS,AK,00002143380,2025Q3\n"
 
 
 class Folder:
-    def __init__(self, spark, path: Path):
+    def __init__(self, spark: SparkSession, path: Path) -> None:
         self.spark = spark
         self.path = path
         self.storage = storage_of(spark)
@@ -30,7 +31,9 @@ class Folder:
         file.write_bytes(content)
         return file
 
-    def open(self, tables: Mapping[str, Any] | None = None, reference_folder: str = "no such folder", **settings: Any):
+    def open(
+        self, tables: Mapping[str, Any] | None = None, reference_folder: str = "no such folder", **settings: Any
+    ) -> dict[str, OpenedTable]:
         values = {"input": {"root": str(self.path), "tables": dict(tables or {})}, "reference_folder": reference_folder}
         return open_tables(self.spark, self.storage, Settings.model_validate({**values, **settings}))
 
@@ -43,7 +46,7 @@ class Folder:
         return str(raised.value)
 
 
-def values(opened: OpenedTable, *columns: str) -> list[tuple]:
+def values(opened: OpenedTable, *columns: str) -> list[tuple[Any, ...]]:
     """Rows as tuples, in the order of their first column; times as Spark prints them, in UTC."""
     in_utc = [F.col(name).cast("string") if kinds(opened)[name] == "timestamp" else F.col(name) for name in columns]
     rows = opened.rows.select(*in_utc).collect()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,13 +21,13 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def benchmark_of_anomalies():
+def benchmark_of_anomalies() -> Iterator[Any]:
     sys.path.insert(0, str(BENCHMARKS))
     yield importlib.import_module("anomaly_models")
     sys.path.remove(str(BENCHMARKS))
 
 
-def test_few_unusual_rows_are_measured_as_rankings_are(benchmark_of_anomalies):
+def test_few_unusual_rows_are_measured_as_rankings_are(benchmark_of_anomalies: Any) -> None:
     random = np.random.default_rng(1)
     for decimals in (0, 1, 6):  # with many ties, and nearly without
         usual = np.append(random.normal(size=200).round(decimals), -np.inf)
@@ -35,7 +37,7 @@ def test_few_unusual_rows_are_measured_as_rankings_are(benchmark_of_anomalies):
         assert benchmark_of_anomalies._figures(np.sort(usual), unusual, 20.5) == pytest.approx(expected)
 
 
-def test_lines_are_changed_one_kind_each_and_the_others_stay(benchmark_of_anomalies, tmp_path):
+def test_lines_are_changed_one_kind_each_and_the_others_stay(benchmark_of_anomalies: Any, tmp_path: Path) -> None:
     lines = pd.DataFrame(
         {
             "program": "MDRP_FFS",

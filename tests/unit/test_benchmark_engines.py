@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +15,19 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def benchmarks_on_path():
+def benchmarks_on_path() -> Iterator[None]:
     sys.path.insert(0, str(BENCHMARKS))
     yield
     sys.path.remove(str(BENCHMARKS))
 
 
-def results(links=(), findings=(), features=(), scores=()):
-    from agreement import Results
+def results(
+    links: list[tuple[str, str, str]] | tuple[Any, ...] = (),
+    findings: list[tuple[str, str]] | tuple[Any, ...] = (),
+    features: list[tuple[str, float, float]] | tuple[Any, ...] = (),
+    scores: list[tuple[str, float]] | tuple[Any, ...] = (),
+) -> Any:
+    from agreement import Results  # type: ignore[import-not-found]  # on the path of the benchmark
 
     return Results(
         pd.DataFrame(links, columns=["source_row_id", "link_source_row_id", "tier"]),
@@ -30,13 +37,13 @@ def results(links=(), findings=(), features=(), scores=()):
     )
 
 
-def found(one, other, scores="values"):
+def found(one: Any, other: Any, scores: str = "values") -> dict[str, pd.DataFrame]:
     from agreement import compare
 
     return {difference.what: difference.rows for difference in compare(one, other, ("a", "b"), scores)}
 
 
-def test_equal_results_in_another_order_do_not_differ():
+def test_equal_results_in_another_order_do_not_differ() -> None:
     one = results(
         links=[("r1", "e1", "T1"), ("r2", "e2", "T3")],
         findings=[("r1", "R003"), ("r1", "R001")],
@@ -52,13 +59,13 @@ def test_equal_results_in_another_order_do_not_differ():
     assert found(one, other) == {}
 
 
-def test_a_link_of_another_tier_is_named_on_both_sides():
+def test_a_link_of_another_tier_is_named_on_both_sides() -> None:
     different = found(results(links=[("r1", "e1", "T1")]), results(links=[("r1", "e1", "T2")]))
     assert list(different) == ["links"]
     assert different["links"].values.tolist() == [["r1", "e1", "T1", "a"], ["r1", "e1", "T2", "b"]]
 
 
-def test_findings_are_compared_rule_by_rule():
+def test_findings_are_compared_rule_by_rule() -> None:
     one, other = results(findings=[("r1", "R001"), ("r2", "R003")]), results(findings=[("r1", "R001"), ("r3", "R016")])
     different = found(one, other)
     assert different["rule R003"].values.tolist() == [["r2", "R003", "a"]]
@@ -66,7 +73,7 @@ def test_findings_are_compared_rule_by_rule():
     assert set(different) == {"rule R003", "rule R016"}
 
 
-def test_a_feature_known_to_one_side_only_differs():
+def test_a_feature_known_to_one_side_only_differs() -> None:
     different = found(results(features=[("r1", 1.0, 0.0)]), results(features=[("r1", np.nan, 0.0)]))
     assert list(different) == ["features: f24"]
     assert different["features: f24"].source_row_id.tolist() == ["r1"]
@@ -85,21 +92,21 @@ def test_a_feature_known_to_one_side_only_differs():
         (float("nan"), 0.0, False),
     ],
 )
-def test_numbers_are_equal_within_a_billionth(one, other, equal):
+def test_numbers_are_equal_within_a_billionth(one: float, other: float, equal: bool) -> None:
     from agreement import is_close
 
     assert is_close(np.array([one]), np.array([other])).tolist() == [equal]
 
 
-def test_scores_of_other_forests_may_differ_but_not_the_scored_rows():
+def test_scores_of_other_forests_may_differ_but_not_the_scored_rows() -> None:
     one, other = results(scores=[("r1", 0.4), ("r2", 0.5)]), results(scores=[("r1", 0.6)])
     assert set(found(one, other)) == {"rows of scores", "scores: anomaly_score"}
     assert found(one, other, "rows")["scored rows"].values.tolist() == [["r2", "a"]]
     assert found(one, other, "none") == {}
 
 
-def test_stages_add_up_to_the_whole_command():
-    from engines import stage_seconds
+def test_stages_add_up_to_the_whole_command() -> None:
+    from engines import stage_seconds  # type: ignore[import-not-found]  # on the path of the benchmark
 
     steps = ("read", "prepare", "link", "facts", "screen", "score", "rules", "findings", "exports")
     engine = dict(zip(steps, range(1, 10), strict=True))
@@ -110,7 +117,7 @@ def test_stages_add_up_to_the_whole_command():
     assert stage_seconds(peer, 30.0)["write"] == 7
 
 
-def test_the_table_gives_ratios_to_the_duckdb_script_of_the_same_size():
+def test_the_table_gives_ratios_to_the_duckdb_script_of_the_same_size() -> None:
     from engines import STAGES, Outcome, table
 
     stages = dict.fromkeys(STAGES, 1.0)
@@ -126,7 +133,9 @@ def test_the_table_gives_ratios_to_the_duckdb_script_of_the_same_size():
     assert rows[4].split(" | ")[-2:] == ["", " |"]
 
 
-def test_without_a_package_the_command_names_what_to_install(monkeypatch, capsys):
+def test_without_a_package_the_command_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import engines
 
     monkeypatch.setattr(engines, "find_spec", lambda _: None)
@@ -136,8 +145,8 @@ def test_without_a_package_the_command_names_what_to_install(monkeypatch, capsys
     assert engines.missing_packages(["embedded", "spark"]) == []
 
 
-def assigned(*edges):
-    from peers.shared import assign
+def assigned(*edges: tuple[int, ...]) -> list[tuple[int, int]]:
+    from peers.shared import assign  # type: ignore[import-not-found]  # on the path of the benchmark
 
     columns = ["rebate", "entity", "tier", "score", "days"]
     frame = pd.DataFrame(edges, columns=columns).assign(
@@ -146,15 +155,15 @@ def assigned(*edges):
     return sorted(zip(chosen.rebate, chosen.entity, strict=True) if len(chosen := assign(frame)) else [])
 
 
-def test_a_better_tier_is_assigned_before_a_higher_score():
+def test_a_better_tier_is_assigned_before_a_higher_score() -> None:
     assert assigned((1, 1, 1, 5, 0), (2, 1, 2, 90, 0), (2, 2, 3, 1, 2)) == [(1, 1), (2, 2)]
 
 
-def test_the_highest_total_score_wins_over_the_best_single_pair():
+def test_the_highest_total_score_wins_over_the_best_single_pair() -> None:
     # 1-1 alone is worth 10, but 1-2 and 2-1 together 17
     assert assigned((1, 1, 3, 10, 0), (1, 2, 3, 9, 0), (2, 1, 3, 8, 0)) == [(1, 2), (2, 1)]
 
 
-def test_claims_that_fit_equally_well_are_all_named():
+def test_claims_that_fit_equally_well_are_all_named() -> None:
     assert assigned((1, 1, 3, 10, 1), (1, 2, 3, 10, 1)) == [(1, 1), (1, 2)]
     assert assigned() == []

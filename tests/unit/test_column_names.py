@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.runtime.column_names import column_names, declare_columns
@@ -10,16 +14,16 @@ from engine.runtime.kinds import is_classic
 
 
 @pytest.fixture(scope="module")
-def rows(spark):
+def rows(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame([(1, "x", 2.0)], "id int, Name string, amount double")
 
 
 @pytest.fixture(scope="module")
-def others(spark):
+def others(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame([(1, "x", True)], "id int, name string, is_paid boolean")
 
 
-FRAMES = {
+FRAMES: dict[str, Callable[..., DataFrame]] = {
     "as it was made": lambda rows, _: rows,
     "names": lambda rows, _: rows.select("amount", F.col("id")),
     "aliases": lambda rows, _: rows.select(F.lit(1).alias("one"), (F.col("id") + 1).alias("next")),
@@ -54,22 +58,24 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("case", FRAMES)
-def test_names_are_those_that_the_engine_gives(rows, others, case):
+def test_names_are_those_that_the_engine_gives(rows: DataFrame, others: DataFrame, case: str) -> None:
     frame = FRAMES[case](rows, others)
     assert column_names(frame) == frame.columns
 
 
-def test_declared_names_reach_what_is_made_of_the_rows(rows):
+def test_declared_names_reach_what_is_made_of_the_rows(rows: DataFrame) -> None:
     declared = declare_columns(rows.select("*"), ["id", "Name", "amount"])
     further = declared.where("id > 0").withColumn("more", F.lit(1)).drop("amount")
     assert column_names(further) == ["id", "Name", "more"]
 
 
-def test_the_engine_is_not_asked_where_the_plan_tells(spark, rows, monkeypatch):
+def test_the_engine_is_not_asked_where_the_plan_tells(
+    spark: SparkSession, rows: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if is_classic(spark):
         pytest.skip("Spark knows the columns of a frame in this process")
 
-    def asked(*_):
+    def asked(*_: Any) -> None:
         raise AssertionError("the engine was asked")
 
     told = FRAMES["joined on a condition"](rows, rows.select("id", "Name")).select("amount", F.lit(1).alias("one"))

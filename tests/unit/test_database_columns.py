@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyspark.sql import types as T
 
 from engine.database import POSTGRESQL, SQL_SERVER
+from engine.database.dialects import Dialect
 from engine.exports.database import _is_long, _units
 from engine.exports.database_columns import DatabaseColumnType, narrow_columns, too_long
 from engine.exports.ddl import scripts
@@ -22,12 +24,12 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
 
 
 @pytest.mark.parametrize("table", [*KEYS, RUNS])
-def test_the_shipped_sql_is_what_the_contract_makes_it(table):
-    """Else: .venv/bin/python -m engine.exports conf/sqlserver"""
+def test_the_shipped_sql_is_what_the_contract_makes_it(table: str) -> None:
+    """Else: write it again with `.venv/bin/python -m engine.exports conf/sqlserver`."""
     assert (SCRIPTS / f"{table}.sql").read_text(encoding="utf-8") == ddl(table)
 
 
-def test_narratives_and_lists_have_any_length():
+def test_narratives_and_lists_have_any_length() -> None:
     for table, names in {
         FINDINGS_TABLE: ("narrative", "rule_ids", "rules", "codes", "reasons", "reference_rows"),
         LINES_TABLE: ("explanation", "other_codes", "documents", "related_source_row_ids", "reference_rows"),
@@ -38,7 +40,7 @@ def test_narratives_and_lists_have_any_length():
 @pytest.mark.parametrize(
     ("schema", "expected"), [("dbo", "dbo."), ("[my.own]", '"my.own".'), ("reviews.dbo", '"reviews"."dbo".')]
 )
-def test_the_shipped_sql_is_written_for_the_schema(schema, expected):
+def test_the_shipped_sql_is_written_for_the_schema(schema: str, expected: str) -> None:
     for script in scripts(SCRIPTS, schema):
         (first, *_) = script.statements
         assert f"CREATE TABLE {expected}{next(iter(script.tables))} (" in first
@@ -60,11 +62,13 @@ def test_the_shipped_sql_is_written_for_the_schema(schema, expected):
         (DatabaseColumnType("date"), "date", SQL_SERVER, False),
     ],
 )
-def test_columns_that_hold_less_than_the_shipped_ones(column, expected, dialect, is_narrow):
+def test_columns_that_hold_less_than_the_shipped_ones(
+    column: DatabaseColumnType, expected: str, dialect: Dialect, is_narrow: bool
+) -> None:
     assert bool(narrow_columns({"a": column}, {"A": expected, "b": expected}, dialect)) == is_narrow
 
 
-def test_a_value_that_does_not_fit_is_told_with_column_width_and_length():
+def test_a_value_that_does_not_fit_is_told_with_column_width_and_length() -> None:
     columns = {"claim_id": DatabaseColumnType("nvarchar", 100), "narrative": DatabaseColumnType("nvarchar")}
     lengths = [("claim_id", 150), ("narrative", 10_000), ("absent", 5)]
     (problem,) = too_long("claims: dbo", '"dbo"."engine_findings"', lengths, columns)
@@ -83,12 +87,12 @@ def test_a_value_that_does_not_fit_is_told_with_column_width_and_length():
         ("😀" * 2_001, 4_002, True),
     ],
 )
-def test_lengths_are_counted_as_the_driver_counts(text, units, is_long):
+def test_lengths_are_counted_as_the_driver_counts(text: str, units: int, is_long: bool) -> None:
     assert (_units(text), _is_long(text)) == (units, is_long)
     assert len(text.encode("utf-16-le")) // 2 == units
 
 
-def test_commands_in_messages_can_be_pasted(tmp_path):
+def test_commands_in_messages_can_be_pasted(tmp_path: Path) -> None:
     config = tmp_path / "my settings.yaml"
     config.write_text("input: {root: claims}\n")
     settings = load_settings(config, ["output.root=/data/out put", "as_of=2026-09-30"], home=SCRIPTS.parents[1])
@@ -104,7 +108,7 @@ def test_commands_in_messages_can_be_pasted(tmp_path):
 DESCRIBED = {"int": int, "decimal": type("Decimal", (), {}), "bytes": bytearray, "str": str, "time": datetime}
 
 
-def described(kind: str) -> tuple:
+def described(kind: str) -> tuple[Any, ...]:
     return ("c", DESCRIBED[kind], None, 8, 19, 4, True)
 
 
@@ -138,17 +142,17 @@ def described(kind: str) -> tuple:
         ("CLR type", "bytes", None),
     ],
 )
-def test_types_of_sql_server(type_name, kind, expected):
+def test_types_of_sql_server(type_name: str, kind: str, expected: T.DataType | None) -> None:
     assert database_column(described(kind), type_name, SQL_SERVER).spark_type == expected
 
 
-def a_read(**changes) -> TableRead:
+def a_read(**changes: Any) -> TableRead:
     settings = DatabaseSettings(server="s", concurrent_connections=2, rows_per_range=10)
     given = {"table": "t", "connection": "c", "settings": settings, "source": '"t"', "columns": ("a",), "rows": 20}
     return TableRead.model_validate(given | {"received_before": datetime(2026, 10, 1)} | changes)
 
 
-def test_a_time_with_zone_is_compared_and_returned_in_utc_in_every_role():
+def test_a_time_with_zone_is_compared_and_returned_in_utc_in_every_role() -> None:
     read = a_read(
         columns=("a",), received=("a", "b"), partition_by="a", times_with_zone=frozenset("a"), texts=frozenset()
     )
@@ -161,14 +165,14 @@ def test_a_time_with_zone_is_compared_and_returned_in_utc_in_every_role():
     assert '"a"' not in read.is_late(SQL_SERVER).sql.replace(utc, "")
 
 
-def test_ranges_of_a_text_with_a_code_page_are_ordered_as_they_are_compared():
+def test_ranges_of_a_text_with_a_code_page_are_ordered_as_they_are_compared() -> None:
     read = a_read(partition_by="k", code_page_texts=frozenset("k"))
     key = 'CAST("k" AS nvarchar(4000))'
     assert f"ORDER BY {key}" in read.boundaries_query(SQL_SERVER)[0]
     assert read.ranges(["m"], SQL_SERVER)[1].sql == f"{key} >= ?"
 
 
-def test_rows_dated_after_the_day_are_known_by_their_dates():
+def test_rows_dated_after_the_day_are_known_by_their_dates() -> None:
     read = a_read(dated=("settled_on",))
     condition = read.is_dated_late(SQL_SERVER)
     assert condition.sql == '("settled_on" IS NOT NULL AND "settled_on" >= ?)'
@@ -176,7 +180,7 @@ def test_rows_dated_after_the_day_are_known_by_their_dates():
     assert a_read().is_dated_late(SQL_SERVER) is None
 
 
-def test_a_snapshot_reaches_no_linked_server():
+def test_a_snapshot_reaches_no_linked_server() -> None:
     from engine.sources.database_access import Database
 
     asked = []

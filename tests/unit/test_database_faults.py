@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -116,14 +117,14 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("state", "text", "kind"), FAULTS)
-def test_kinds_of_faults(state, text, kind):
+def test_kinds_of_faults(state: str, text: str, kind: str) -> None:
     fault = fault_of(pyodbc.Error(state, text))
     assert fault.kind.value == (kind or "other")
     assert fault.is_worth_another_try == (kind in ("transient", "unreachable", "deadlock"))
 
 
 @pytest.mark.parametrize(("state", "text"), [fault[:2] for fault in FAULTS])
-def test_every_fault_ends_in_what_to_change_and_quotes_no_value(state, text):
+def test_every_fault_ends_in_what_to_change_and_quotes_no_value(state: str, text: str) -> None:
     problem = fault_problem(
         fault_of(pyodbc.Error(state, text)), "claims", "reading", "here", "SELECT on t", "input.tables.x.table"
     )
@@ -133,14 +134,14 @@ def test_every_fault_ends_in_what_to_change_and_quotes_no_value(state, text):
     assert "JANE" not in str(problem)
 
 
-def test_every_kind_of_fault_says_what_to_change():
+def test_every_kind_of_fault_says_what_to_change() -> None:
     for kind in FaultKind:
         fault = fault_of(pyodbc.Error("HY000", "x"))
         problem = fault_problem(type(fault)(kind, "HY000", 1, ""), "claims", "reading", "here", "SELECT")
         assert problem.to_do, kind
 
 
-def test_a_mistake_in_a_configured_query_names_the_setting_and_the_sql():
+def test_a_mistake_in_a_configured_query_names_the_setting_and_the_sql() -> None:
     text = f"[42000] {MS}The column 'a' was specified multiple times for 'source'. (8156) (SQLExecDirectW)"
     assert (
         "'b'"
@@ -154,14 +155,14 @@ def test_a_mistake_in_a_configured_query_names_the_setting_and_the_sql():
     assert "input.tables.x.query" in problem.to_do
 
 
-def test_the_words_about_a_missing_ticket_are_the_drivers():
+def test_the_words_about_a_missing_ticket_are_the_drivers() -> None:
     text = f"{DRIVER}SSPI Provider: No Kerberos credentials available (default cache: FILE:/tmp/krb5cc_0) (458752) (x)"
     problem = fault_problem(fault_of(pyodbc.Error("HY000", text)), "c", "connecting", "here", "connect")
     assert "No Kerberos credentials available" in problem.found
     assert "kinit" in problem.to_do
 
 
-def test_a_message_that_may_quote_a_row_is_not_shown():
+def test_a_message_that_may_quote_a_row_is_not_shown() -> None:
     text = next(text for state, text, _ in FAULTS if state == "22018")
     fault = fault_of(pyodbc.Error("22018", text))
     text = str(fault_problem(fault, "claims", "reading", "here", "SELECT"))
@@ -169,14 +170,14 @@ def test_a_message_that_may_quote_a_row_is_not_shown():
     assert "SQLSTATE 22018, error 245" in text
 
 
-def settings(**values):
+def settings(**values: Any) -> DatabaseSettings:
     return DatabaseSettings(**{"server": "sql.example.com", "first_wait": 0.0, **values})
 
 
-def test_it_is_tried_again_as_often_as_the_settings_say():
+def test_it_is_tried_again_as_often_as_the_settings_say() -> None:
     tries, dropped = itertools.count(1), []
 
-    def fails_twice():
+    def fails_twice() -> str:
         if next(tries) < 3:
             raise pyodbc.OperationalError("08S01", "[08S01] Communication link failure (0) (SQLFetch)")
         return "done"
@@ -189,10 +190,10 @@ def test_it_is_tried_again_as_often_as_the_settings_say():
     assert next(tries) == -96
 
 
-def test_what_another_try_cannot_mend_is_raised_at_once():
+def test_what_another_try_cannot_mend_is_raised_at_once() -> None:
     tries = itertools.count(1)
 
-    def refused():
+    def refused() -> None:
         next(tries)
         raise pyodbc.ProgrammingError("28000", f"[28000] {MS}Login failed for user 'x'. (18456) (SQLDriverConnect)")
 
@@ -205,7 +206,7 @@ def keywords(text: str) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in text.split(";"))
 
 
-def test_a_connection_is_encrypted_and_for_reading_only_by_default():
+def test_a_connection_is_encrypted_and_for_reading_only_by_default() -> None:
     words = keywords(connection_string("c", settings(port=1433, database="claims", integrated=True), reads_only=True))
     assert words["SERVER"] == "sql.example.com,1433"
     assert words["Encrypt"] == "yes"
@@ -222,13 +223,13 @@ def test_a_connection_is_encrypted_and_for_reading_only_by_default():
     assert postgresql["SSLmode"] == "verify-full"
 
 
-def test_values_with_special_letters_stay_one_value(tmp_path: Path):
+def test_values_with_special_letters_stay_one_value(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("a;b}c=d \n")
     text = connection_string("c", settings(user="x", password={"file": str(tmp_path / "secret")}), reads_only=True)
     assert text.endswith("PWD={a;b}}c=d }")
 
 
-def test_what_odbc_ini_has_for_a_dsn_wins_over_our_defaults_and_not_over_the_settings():
+def test_what_odbc_ini_has_for_a_dsn_wins_over_our_defaults_and_not_over_the_settings() -> None:
     of_dsn = keywords(connection_string("c", DatabaseSettings(dsn="claims"), reads_only=True))
     assert not {"Encrypt", "TrustServerCertificate", "DRIVER", "SERVER"} & of_dsn.keys()
     assert of_dsn["DSN"] == "claims"
@@ -242,13 +243,15 @@ def test_what_odbc_ini_has_for_a_dsn_wins_over_our_defaults_and_not_over_the_set
     assert "SSLmode" not in keywords(connection_string("c", postgresql, reads_only=True))
 
 
-def test_a_reader_that_knows_no_dsn_is_refused():
+def test_a_reader_that_knows_no_dsn_is_refused() -> None:
     with pytest.raises(ValidationError, match="knows no dsn"):
         DatabaseSettings(dsn="claims", reader="mssql-python")
 
 
 @pytest.mark.parametrize("missing", ["mssql_python", "mssql_python_odbc"])
-def test_a_reader_that_is_not_installed_is_told_before_anything_is_read(monkeypatch, missing):
+def test_a_reader_that_is_not_installed_is_told_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
     pytest.importorskip("mssql_python")
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ConfigurationError, match="pip install mssql-python mssql-python-odbc"):
@@ -264,7 +267,7 @@ NO_PACKAGE = pytest.mark.skipif(
 
 
 @NO_PACKAGE
-def test_the_texts_in_which_mssql_python_hides_a_state_are_still_its_own():
+def test_the_texts_in_which_mssql_python_hides_a_state_are_still_its_own() -> None:
     exceptions = importlib.import_module("mssql_python.exceptions")
     for state, text in arrow_fetch._STATES_BY_TEXT.items():
         assert exceptions.sqlstate_to_exception(state, "x").driver_error == text

@@ -20,7 +20,7 @@ from engine.database import Schema, column_name, query_mistake, quoted_table, wi
         (" dbo . [Rebate.Claims 2025] ", '"dbo"."Rebate.Claims 2025"'),
     ],
 )
-def test_table_names(name, expected):
+def test_table_names(name: str, expected: str) -> None:
     assert quoted_table(name) == expected
 
 
@@ -28,7 +28,7 @@ def test_table_names(name, expected):
     "name",
     ["", " ", "dbo.", ".claims", "a b.c; DROP TABLE x.y.", 'dbo."open', "[open", "[a]b", "a]b", "[]", "a.b.c.d.e"],
 )
-def test_what_is_no_table_name(name):
+def test_what_is_no_table_name(name: str) -> None:
     with pytest.raises(ValueError, match="not a table's name"):
         quoted_table(name)
 
@@ -41,14 +41,14 @@ def test_what_is_no_table_name(name):
         ("rebates.dbo", '"rebates"."dbo"', '"rebates".INFORMATION_SCHEMA.TABLES'),
     ],
 )
-def test_schemas(text, quoted, view):
+def test_schemas(text: str, quoted: str, view: str) -> None:
     schema = Schema(text)
     assert (schema.quoted, schema.information("TABLES")) == (quoted, view)
     assert schema.table("a.b") == f'{quoted}."a.b"'
 
 
 @pytest.mark.parametrize("text", ["", "a..b", "a.b.c", "[open"])
-def test_what_is_no_schema(text):
+def test_what_is_no_schema(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a (schema|table)'s name"):
         Schema(text)
 
@@ -57,7 +57,7 @@ def test_what_is_no_schema(text):
     ("written", "name"),
     [("NDC", "NDC"), ("[NDC.Code]", "NDC.Code"), ('"a ""b"""', 'a "b"'), ("a b", "a b"), ("a.b", "a.b"), ("[a", "[a")],
 )
-def test_columns_with_or_without_brackets(written, name):
+def test_columns_with_or_without_brackets(written: str, name: str) -> None:
     assert column_name(written) == name
 
 
@@ -73,7 +73,7 @@ def test_columns_with_or_without_brackets(written, name):
         ("SELECT a -- first\nFROM t", "SELECT a -- first\nFROM t"),
     ],
 )
-def test_the_end_of_a_query(query, expected):
+def test_the_end_of_a_query(query: str, expected: str) -> None:
     assert without_end(query) == expected
 
 
@@ -92,7 +92,7 @@ def test_the_end_of_a_query(query, expected):
         "SELECT a FROM (SELECT a FROM t WITH (NOLOCK)) AS x",
     ],
 )
-def test_queries_that_sql_server_takes_as_a_table(query):
+def test_queries_that_sql_server_takes_as_a_table(query: str) -> None:
     assert query_mistake(query) is None
 
 
@@ -113,7 +113,7 @@ def test_queries_that_sql_server_takes_as_a_table(query):
         (" ; -- nothing", "empty"),
     ],
 )
-def test_queries_that_it_does_not(query, what):
+def test_queries_that_it_does_not(query: str, what: str) -> None:
     mistake = query_mistake(query)
     assert mistake is not None
     assert what in mistake.what

@@ -5,26 +5,27 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from prepare_rows import AS_OF, received
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from engine.contracts.columns import PLACEHOLDER_DATES, Kind
+from engine.contracts.columns import PLACEHOLDER_DATES, Kind, Table
 from engine.contracts.tables import TABLES
 from engine.dates import add_days, add_months, days_between, known_day
 from engine.intervals import join_as_of, quarter_of, start_of_quarter
 from engine.prepare import conform
+from tests.unit.prepare_rows import AS_OF, received
 
 ISO = ("0001-01-01", "1753-01-01", "1900-01-01", "9999-12-31")
 DAY = date(2025, 8, 14)
 WITH_DATES = [table for table in TABLES.values() if any(c.kind is Kind.DATE for c in table.columns)]
 
 
-def test_the_placeholders_are_those_of_the_contract():
+def test_the_placeholders_are_those_of_the_contract() -> None:
     assert tuple(day.isoformat() for day in PLACEHOLDER_DATES) == ISO
 
 
 @pytest.fixture(scope="module")
-def computed(spark):
+def computed(spark: SparkSession) -> dict[str | None, Row]:
     days = [*ISO, "2025-08-14", "2024-02-29", "9999-12-30", "0001-01-02", None]
     rows = spark.createDataFrame([(day,) for day in days], "text string").withColumn("day", F.col("text").cast("date"))
     other = F.lit(DAY)
@@ -44,12 +45,12 @@ def computed(spark):
 
 
 @pytest.mark.parametrize("day", ISO)
-def test_nothing_is_computed_from_a_placeholder(computed, day):
+def test_nothing_is_computed_from_a_placeholder(computed: dict[str | None, Row], day: str) -> None:
     row = computed[day]
     assert [row[name] for name in ("known", "later", "before", "next_year", "since", "until")] == [None] * 6
 
 
-def test_other_days_are_counted_as_the_calendar_does(computed):
+def test_other_days_are_counted_as_the_calendar_does(computed: dict[str | None, Row]) -> None:
     row = computed["2025-08-14"]
     assert (row["later"], row["before"], row["next_year"]) == (date(2025, 9, 20), date(2025, 8, 12), date(2026, 8, 14))
     assert (row["since"], row["until"], row["known"]) == (0, 0, DAY)
@@ -57,21 +58,21 @@ def test_other_days_are_counted_as_the_calendar_does(computed):
     assert (leap["next_year"], leap["since"], leap["until"]) == (date(2025, 2, 28), -532, 532)
 
 
-def test_no_result_leaves_the_calendar(computed):
+def test_no_result_leaves_the_calendar(computed: dict[str | None, Row]) -> None:
     last, first = computed["9999-12-30"], computed["0001-01-02"]
     assert (last["later"], last["next_year"], last["before"]) == (None, None, date(9999, 12, 28))
     assert (first["before"], first["later"]) == (None, date(1, 2, 8))
 
 
-def test_null_stays_null(computed):
+def test_null_stays_null(computed: dict[str | None, Row]) -> None:
     assert set(computed[None]) == {None}
 
 
-def test_a_quarter_has_four_digits_of_its_year(computed):
+def test_a_quarter_has_four_digits_of_its_year(computed: dict[str | None, Row]) -> None:
     assert [computed[day]["quarter"] for day in ISO] == ["0001Q1", "1753Q1", "1900Q1", "9999Q4"]
 
 
-def test_start_of_a_quarter(spark):
+def test_start_of_a_quarter(spark: SparkSession) -> None:
     quarters = ["2025Q3", "9999Q4", "0001Q1", "0000Q1", "2025Q5", "x", None]
     rows = spark.createDataFrame([(quarter,) for quarter in quarters], "quarter string")
     starts = [row[0] for row in rows.select(start_of_quarter(F.col("quarter"))).collect()]
@@ -80,7 +81,7 @@ def test_start_of_a_quarter(spark):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("table", WITH_DATES, ids=lambda table: table.name)
-def test_a_placeholder_is_kept_or_means_no_bound_in_every_date_column(spark, table):
+def test_a_placeholder_is_kept_or_means_no_bound_in_every_date_column(spark: SparkSession, table: Table) -> None:
     """One row per date column and placeholder, each of an otherwise good row."""
     columns = [column for column in table.columns if column.kind is Kind.DATE]
     cases = [(column, day) for column in columns for day in ISO]
@@ -93,7 +94,7 @@ def test_a_placeholder_is_kept_or_means_no_bound_in_every_date_column(spark, tab
 
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamp_ntz"])
 @pytest.mark.parametrize("day", ISO)
-def test_typed_placeholders_are_read_like_text(spark, kind, day):
+def test_typed_placeholders_are_read_like_text(spark: SparkSession, kind: str, day: str) -> None:
     rows = received(spark, [{**TABLES["market_prices"].example_row}]).withColumns(
         {"effective_date": F.lit(day).cast(kind), "snapshot_date": F.lit(day).cast(kind)}
     )
@@ -102,7 +103,7 @@ def test_typed_placeholders_are_read_like_text(spark, kind, day):
     assert (row["problems"], row["coerced"]) == (None, None)
 
 
-def test_a_required_bound_that_is_missing_or_bad_still_goes_to_quarantine(spark):
+def test_a_required_bound_that_is_missing_or_bad_still_goes_to_quarantine(spark: SparkSession) -> None:
     example = TABLES["market_prices"].example_row
     rows = [{**example, "effective_date": value} for value in (None, "soon", "1900-01-01")]
     found = conform(received(spark, rows), TABLES["market_prices"], as_of=AS_OF).orderBy("row_id").collect()
@@ -111,7 +112,7 @@ def test_a_required_bound_that_is_missing_or_bad_still_goes_to_quarantine(spark)
 
 @pytest.mark.parametrize("kind", ["date", "timestamp"])
 @pytest.mark.parametrize("years", [8000, -2100])
-def test_dates_that_only_spark_can_hold_are_bad_values(spark, kind, years):
+def test_dates_that_only_spark_can_hold_are_bad_values(spark: SparkSession, kind: str, years: int) -> None:
     """10025 and 75 BC: in a required column the row is quarantined with what was received, elsewhere it is NULL."""
     far = F.add_months(F.lit("2025-08-14").cast("date"), years * 12).cast(kind)
     example = TABLES["entity_claims"].example_row
@@ -133,7 +134,7 @@ def test_dates_that_only_spark_can_hold_are_bad_values(spark, kind, years):
 
 
 @pytest.mark.parametrize("day", [*ISO, "2025-08-14"])
-def test_an_open_interval_covers_every_day(spark, day):
+def test_an_open_interval_covers_every_day(spark: SparkSession, day: str) -> None:
     reference = spark.createDataFrame([("a", None, None, 1)], "id string, begin date, end date, value int")
     rows = spark.createDataFrame([("a", date.fromisoformat(day))], "key string, day date")
     joined = join_as_of(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from test_models_card import model_of
 
 from engine.models import Flags
 from engine.models.measures import Resampled, Truth, measured
 from engine.pipeline import detector_comparison
+from engine.pipeline.detector_comparison import DetectorComparison
 from engine.pipeline.stages import SubjectScores
 from engine.pipeline.training import Trained
 from engine.settings import EvaluationSettings
+from tests.unit.test_models_card import model_of
 
 LEVEL = 0.95
 
@@ -33,7 +36,7 @@ def detector(name: str, version: str, metrics: dict[str, float], resampled: Resa
     return Trained(scores, metrics, resampled)
 
 
-def side_by_side(trained, champion, level):
+def side_by_side(trained: list[Trained], champion: str, level: float) -> DetectorComparison:
     return detector_comparison.side_by_side(trained, "claims", champion, level)
 
 
@@ -43,7 +46,7 @@ BETTER = detector("isolation_forest", "3", figures(0.9, (0.1, 0.02, 0.2)))
 WORSE = detector("ecod", "4", figures(0.3, (-0.5, -0.6, -0.4)))
 
 
-def test_detectors_are_in_the_order_of_what_decides_and_the_best_is_shown_to_be_better():
+def test_detectors_are_in_the_order_of_what_decides_and_the_best_is_shown_to_be_better() -> None:
     compared = side_by_side([CHAMPION, WORSE, BETTER, WIDE], "1", LEVEL)
     assert [one.detector for one in compared.candidates] == ["loda", "isolation_forest", "power_sum", "ecod"]
     assert compared.best.version == "3", "the first one's interval reaches below zero"
@@ -55,25 +58,25 @@ def test_detectors_are_in_the_order_of_what_decides_and_the_best_is_shown_to_be_
     assert lines[-1].endswith("./spark-submit.sh promote --model claims/3 --output runs")
 
 
-def test_where_none_is_better_no_command_is_given():
+def test_where_none_is_better_no_command_is_given() -> None:
     for shown in ([CHAMPION], [CHAMPION, WIDE], [CHAMPION, WORSE]):
         compared = side_by_side(shown, "1", LEVEL)
         assert compared.best is None
         assert "promote" not in " ".join((*compared.lines("runs"), compared.markdown(), compared.html()))
 
 
-def test_without_truth_there_is_nothing_to_compare():
+def test_without_truth_there_is_nothing_to_compare() -> None:
     assert "nothing to compare" in next(side_by_side([replace(CHAMPION, metrics={})], "1", LEVEL).lines("runs"))
     assert not list(side_by_side([], "1", LEVEL).lines("runs"))
 
 
-def test_decisions_drawn_at_random_measure_where_nothing_is_planted():
+def test_decisions_drawn_at_random_measure_where_nothing_is_planted() -> None:
     by_decisions = {f"random_{name}": value for name, value in figures(0.7).items()}
     [one] = side_by_side([replace(CHAMPION, metrics=by_decisions)], "1", LEVEL).candidates
     assert one.figures["auprc"] == pytest.approx((0.7, 0.6, 0.8))
 
 
-def test_the_page_of_mlflow_says_the_same():
+def test_the_page_of_mlflow_says_the_same() -> None:
     compared = side_by_side([CHAMPION, WORSE, BETTER, WIDE], "1", LEVEL)
     for page in (compared.markdown(), compared.html().replace("<br>", " ")):
         assert "The best is isolation_forest, version 3" in page
@@ -85,7 +88,7 @@ def test_the_page_of_mlflow_says_the_same():
     assert "<tr class=best><td>isolation_forest</td>" in compared.html()
 
 
-def test_the_picture_has_names_axes_and_a_legend_inside_of_it():
+def test_the_picture_has_names_axes_and_a_legend_inside_of_it() -> None:
     figure = side_by_side([CHAMPION, WORSE, BETTER, WIDE], "1", LEVEL).figure()
     figure.draw_without_rendering()
     left, right = figure.axes
@@ -110,18 +113,19 @@ def test_the_picture_has_names_axes_and_a_legend_inside_of_it():
         assert whole.y0 <= drawn.y0 < drawn.y1 <= whole.y1, part
 
 
-def test_detectors_of_the_same_rows_are_compared_draw_by_draw():
+def test_detectors_of_the_same_rows_are_compared_draw_by_draw() -> None:
     hits = np.arange(400) % 20 == 0
     noise = np.random.default_rng(1).normal(size=400)
     truth = Truth(hits, np.zeros(400), np.ones(400), np.arange(400))
     other_rows = replace(truth, is_hit=np.roll(hits, 1))
     settings = EvaluationSettings(resamples=50)
 
-    def resampled(scores, rows):
+    def resampled(scores: npt.NDArray[Any], rows: Truth) -> Resampled:
         return measured(scores, {"feature": noise}, None, rows, 20, settings).resampled
 
     strong, weak = resampled(noise + 5 * hits, truth), resampled(noise + hits, truth)
-    difference, low, high = strong.less(weak, LEVEL)
+    less: Any = strong.less(weak, LEVEL)
+    difference, low, high = less
     assert difference == pytest.approx(strong.auprc - weak.auprc)
     assert 0 < low < difference < high
     assert weak.less(strong, LEVEL) == pytest.approx((-difference, -high, -low))

@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.errors import ConfigurationError, OutputError
 from engine.runs import RunOptions, check_resumable, interrupted_engine, open_run
@@ -25,14 +27,14 @@ def settings_of(*words: str) -> Settings:
     return load_settings(None, ["runtime.engine=auto", *words])
 
 
-def test_the_default_is_the_embedded_engine_for_what_does_not_need_spark():
+def test_the_default_is_the_embedded_engine_for_what_does_not_need_spark() -> None:
     assert choose(Settings(), {}) == Choice(Engine.EMBEDDED, "nothing needs Spark")
     given = choose(Settings(), {"SPARK_SUBMIT_OPTIONS": "--master yarn"})
     assert given == Choice(Engine.SPARK, "SPARK_SUBMIT_OPTIONS gives a master")
 
 
 @pytest.mark.parametrize("engine", ["embedded", "spark"])
-def test_an_engine_that_is_named_is_taken(engine):
+def test_an_engine_that_is_named_is_taken(engine: str) -> None:
     chosen = choose(
         settings_of(f"runtime.engine={engine}", "spark.master=yarn"), {"SPARK_SUBMIT_OPTIONS": "--master x"}
     )
@@ -56,7 +58,7 @@ def test_an_engine_that_is_named_is_taken(engine):
         ),
     ],
 )
-def test_auto_selects_spark_for_what_needs_it(words, environment, reason):
+def test_auto_selects_spark_for_what_needs_it(words: tuple[str, ...], environment: dict[str, str], reason: str) -> None:
     assert choose(settings_of(*words), environment) == Choice(Engine.SPARK, reason)
 
 
@@ -69,11 +71,11 @@ def test_auto_selects_spark_for_what_needs_it(words, environment, reason):
         (("input.root=/no/such/folder", "output.root=file:///tmp/x"), {}),
     ],
 )
-def test_auto_selects_the_embedded_engine_for_all_else(words, environment):
+def test_auto_selects_the_embedded_engine_for_all_else(words: tuple[str, ...], environment: dict[str, str]) -> None:
     assert choose(settings_of(*words), environment).engine is Engine.EMBEDDED
 
 
-def test_auto_selects_spark_for_more_bytes_than_the_settings_allow(tmp_path):
+def test_auto_selects_spark_for_more_bytes_than_the_settings_allow(tmp_path: Path) -> None:
     (tmp_path / "in" / "rebate_claims").mkdir(parents=True)
     (tmp_path / "in" / "rebate_claims" / "a.csv").write_bytes(b"x" * 60)
     (tmp_path / "in" / "notes.csv").write_bytes(b"x" * 500)
@@ -85,7 +87,7 @@ def test_auto_selects_spark_for_more_bytes_than_the_settings_allow(tmp_path):
 
 
 @pytest.fixture
-def twelve_million_bytes(tmp_path) -> str:
+def twelve_million_bytes(tmp_path: Path) -> str:
     (tmp_path / "invoices.csv").write_bytes(b"0123456789\n" * 1_100_000)
     return f"input.root={tmp_path}"
 
@@ -104,8 +106,8 @@ def twelve_million_bytes(tmp_path) -> str:
     ],
 )
 def test_auto_selects_spark_for_rows_or_bytes_that_need_more_memory(
-    twelve_million_bytes, monkeypatch, words, gib, engine
-):
+    twelve_million_bytes: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], gib: float, engine: Engine
+) -> None:
     monkeypatch.setattr(selection, "available_memory", lambda: int(gib * 2**30))
     words = ("embedded_base_memory=1000000000", "embedded_memory_per_row=2000", *words)
     chosen = choose(settings_of(twelve_million_bytes, *(f"runtime.{word}" for word in words)), {})
@@ -117,8 +119,8 @@ def test_auto_selects_spark_for_rows_or_bytes_that_need_more_memory(
 
 
 def test_input_is_not_measured_where_it_is_small_or_the_memory_is_not_known(
-    twelve_million_bytes, tmp_path, monkeypatch
-):
+    twelve_million_bytes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(selection, "available_memory", lambda: None)
     assert choose(settings_of(twelve_million_bytes), {}).engine is Engine.EMBEDDED
     monkeypatch.setattr(selection, "available_memory", lambda: 1)
@@ -127,19 +129,19 @@ def test_input_is_not_measured_where_it_is_small_or_the_memory_is_not_known(
     assert choose(settings_of(twelve_million_bytes), {}).engine is Engine.EMBEDDED
 
 
-def test_a_resumed_run_keeps_its_engine_unless_another_is_named():
+def test_a_resumed_run_keeps_its_engine_unless_another_is_named() -> None:
     assert choose(settings_of(), {}, interrupted="spark") == Choice(Engine.SPARK, "the engine of the interrupted run")
     assert choose(settings_of("runtime.engine=embedded"), {}, interrupted="spark").engine is Engine.EMBEDDED
 
 
-def test_the_launchers_choice_reaches_the_job():
+def test_the_launchers_choice_reaches_the_job() -> None:
     chosen = Choice(Engine.EMBEDDED, "nothing needs Spark")
     assert choose(Settings(), {CHOICE_VARIABLE: as_variable(chosen)}) == chosen
     with pytest.raises(ConfigurationError, match=CHOICE_VARIABLE):
         choose(Settings(), {CHOICE_VARIABLE: "embedded"})
 
 
-def test_masters_are_recognized_however_they_are_written():
+def test_masters_are_recognized_however_they_are_written() -> None:
     for options in (["--master", "yarn"], ["--master=yarn"], ["--conf", "spark.master=x"], ["--conf=spark.master=x"]):
         assert gives_master(options)
     assert not gives_master(["--conf", "spark.master.rest.enabled=false", "--name", "master"])
@@ -155,18 +157,18 @@ def test_masters_are_recognized_however_they_are_written():
         ([], Engine.EMBEDDED),
     ],
 )
-def test_the_launcher_reads_the_jobs_options(words, expected):
+def test_the_launcher_reads_the_jobs_options(words: list[str], expected: Engine) -> None:
     chosen = launcher.choice_of(words, {})
     assert chosen is not None
     assert chosen.engine is expected
 
 
 @pytest.mark.parametrize("words", [["--engine", "flink"], ["--config", "nowhere.yaml"], ["--set", "nonsense"]])
-def test_the_launcher_leaves_wrong_settings_to_the_job(words):
+def test_the_launcher_leaves_wrong_settings_to_the_job(words: list[str]) -> None:
     assert launcher.choice_of(words, {}) is None
 
 
-def test_the_embedded_engine_is_started_without_spark_submit(monkeypatch):
+def test_the_embedded_engine_is_started_without_spark_submit(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
     monkeypatch.setattr(launcher, "_run", lambda command, environment: started.append((command, environment)) or 0)
     monkeypatch.setattr(launcher, "use_java", lambda _: pytest.fail("looked for Java"))
@@ -177,7 +179,7 @@ def test_the_embedded_engine_is_started_without_spark_submit(monkeypatch):
     assert choose(Settings(), environment).engine is Engine.EMBEDDED
 
 
-def test_a_session_of_the_embedded_engine_says_so_and_ignores_spark_settings_with_one_note():
+def test_a_session_of_the_embedded_engine_says_so_and_ignores_spark_settings_with_one_note() -> None:
     """In a process of its own: one that has a JVM opens no session of another engine."""
     script = (
         "from engine.runtime.selection import Choice, Engine; from engine.runtime.session import open_session\n"
@@ -194,7 +196,7 @@ def test_a_session_of_the_embedded_engine_says_so_and_ignores_spark_settings_wit
     ]
 
 
-def test_a_process_ends_without_a_last_question_to_the_embedded_engine():
+def test_a_process_ends_without_a_last_question_to_the_embedded_engine() -> None:
     """Of a hundred runs ended by SIGTERM, six waited for ever for the answer."""
     script = (
         "from engine.runtime.embedded import embedded_session\n"
@@ -206,7 +208,7 @@ def test_a_process_ends_without_a_last_question_to_the_embedded_engine():
     assert said.stdout == ""
 
 
-def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark, tmp_path):
+def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark: SparkSession, tmp_path: Path) -> None:
     settings = load_settings(None, [f"output.root={tmp_path}"])
     storage = storage_of(spark)
     assert interrupted_engine(settings, "r1") is None

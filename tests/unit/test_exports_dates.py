@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 from datetime import date, datetime
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
-from exports_rows import FACTS, finding, frame_of, line, lines_of
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from engine.contracts.match_rates import month_text
 from engine.exports import add_up, write_disputes_detail, write_report, write_workbooks
 from engine.exports.batches import ordered_batches
-from engine.exports.match_rates import month_text
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
+from tests.unit.exports_rows import FACTS, finding, frame_of, line, lines_of
 
 # The day as the workbook must hold it: ISO text before March 1900, where Excel's own count is wrong or ends.
 IN_EXCEL = {
@@ -30,7 +33,7 @@ IN_EXCEL = {
 DAYS = list(IN_EXCEL)
 
 
-def _row(number: int, text: str) -> dict:
+def _row(number: int, text: str) -> dict[str, Any]:
     day = date.fromisoformat(text)
     reference = {"table": "products", "key": text, "start": day, "end": day, "snapshot_date": day}
     return finding(number) | {
@@ -45,7 +48,7 @@ def _row(number: int, text: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def files(spark, tmp_path_factory):
+def files(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, dict[str, dict[str, Any]]]:
     folder, storage = tmp_path_factory.mktemp("dates"), storage_of(spark)
     rows = [_row(number, text) for number, text in enumerate(DAYS)]
     findings = frame_of(spark, rows).cache()
@@ -66,13 +69,13 @@ def files(spark, tmp_path_factory):
     return folder, book, {row["claim_id"]: row for row in fetched}
 
 
-def _sheet(book, name: str) -> dict[str, dict]:
+def _sheet(book: Any, name: str) -> dict[str, dict[str, Any]]:
     rows = list(book[name].iter_rows(values_only=True))
     cells = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
     return {row["Claim number"]: row for row in cells}
 
 
-def _csv(path) -> dict[str, dict[str, str]]:
+def _csv(path: Path) -> dict[str, dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     name = next(name for name in rows[0] if name in ("claim_id", "Claim number"))
@@ -84,7 +87,9 @@ def _csv(path) -> dict[str, dict[str, str]]:
     ("sheet", "heading"),
     [("Findings", "Date of service"), ("Findings", "Deadline"), ("Dispute lines", "Date of service")],
 )
-def test_no_wrong_day_in_the_workbook(files, sheet, heading, day):
+def test_no_wrong_day_in_the_workbook(
+    files: tuple[Path, Any, dict[str, dict[str, Any]]], sheet: str, heading: str, day: str
+) -> None:
     assert _sheet(files[1], sheet)[f"claim of {day}"][heading] == IN_EXCEL[day]
 
 
@@ -93,12 +98,14 @@ def test_no_wrong_day_in_the_workbook(files, sheet, heading, day):
     ("file", "column"),
     [("findings.csv", "Date of service"), ("findings.csv", "Deadline"), ("detail.csv", "date_of_service")],
 )
-def test_csv_has_the_iso_date(files, file, column, day):
+def test_csv_has_the_iso_date(
+    files: tuple[Path, Any, dict[str, dict[str, Any]]], file: str, column: str, day: str
+) -> None:
     assert _csv(files[0] / file)[f"claim of {day}"][column] == day
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_reference_rows_are_written_in_words(files, day):
+def test_reference_rows_are_written_in_words(files: tuple[Path, Any, dict[str, dict[str, Any]]], day: str) -> None:
     words = f"products {day}, {day} to {day}, as of {day}"
     assert _csv(files[0] / "detail.csv")[f"claim of {day}"]["reference_rows"] == words
     assert words in _csv(files[0] / "findings.csv")[f"claim of {day}"].values()
@@ -106,16 +113,16 @@ def test_reference_rows_are_written_in_words(files, day):
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_the_report_has_the_deadline(files, day):
+def test_the_report_has_the_deadline(files: tuple[Path, Any, dict[str, dict[str, Any]]], day: str) -> None:
     assert f">{day}: " in (files[0] / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_the_database_export_fetches_the_day(files, day):
+def test_the_database_export_fetches_the_day(files: tuple[Path, Any, dict[str, dict[str, Any]]], day: str) -> None:
     row = files[2][f"claim of {day}"]
     assert (row["date_of_service"], row["deadline_date"]) == (date.fromisoformat(day), date.fromisoformat(day))
 
 
 @pytest.mark.parametrize(("day", "month"), [(date(1, 1, 1), "0001-01"), (date(9999, 12, 1), "9999-12")])
-def test_months_have_four_digits_of_their_year(day, month):
+def test_months_have_four_digits_of_their_year(day: date, month: str) -> None:
     assert month_text(day) == month

@@ -7,9 +7,11 @@ import json
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
-from exports_rows import finding, findings, frame_of, line, lines_of
+from pyspark.sql import SparkSession
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.errors import OutputError
@@ -24,10 +26,12 @@ from engine.exports import (
     write_rows,
 )
 from engine.exports.plain_text import LONGEST_CELL, safe_text
+from engine.exports.totals import Sum
 from engine.runtime.storage import storage_of
+from tests.unit.exports_rows import finding, findings, frame_of, line, lines_of
 
 
-def test_totals_are_those_of_a_slow_sum(spark):
+def test_totals_are_those_of_a_slow_sum(spark: SparkSession) -> None:
     rows = [finding(number) for number in range(80)]
     rows[3] |= {"amount_at_issue": Decimal("-1.50"), "state": None, "payer_id": None, "labeler_code": None}
     rows[4] |= {"payer_id": "PBM1", "product_name": None}
@@ -37,7 +41,7 @@ def test_totals_are_those_of_a_slow_sum(spark):
     rows[7] |= {"is_dismissed": True, "priority": 1e9}
     totals = add_up(frame_of(spark, rows).repartition(4))
 
-    expected: dict = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
+    expected: dict[tuple[Any, ...], Any] = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
     for row in rows:
         other = "340B claims" if row["subject"] == "ENTITY_CLAIM" else "unknown"
         subject = row["subject"]
@@ -53,23 +57,23 @@ def test_totals_are_those_of_a_slow_sum(spark):
         quarter = row["period"] or f"{day.year}Q{(day.month + 2) // 3}"
         values += [("rule_period", f"{hit['rule_id']} {quarter}") for hit in row["rules"]]
         for key in values:
-            for found in (expected[(subject, *key)], expected[(subject, *key, row["evidence"])]):
-                found[0] += 1
-                found[1] += row["amount_at_issue"] is not None
-                found[2] += row["units_at_issue"] or 0
-                found[3] += row["amount_at_issue"] or 0
+            for sums in (expected[(subject, *key)], expected[(subject, *key, row["evidence"])]):
+                sums[0] += 1
+                sums[1] += row["amount_at_issue"] is not None
+                sums[2] += row["units_at_issue"] or 0
+                sums[3] += row["amount_at_issue"] or 0
 
-    def listed(total):
+    def listed(total: Sum) -> list[Any]:
         return [total.findings, total.priced, total.units, total.amount]
 
-    found = {}
+    found: dict[tuple[Any, ...], list[Any]] = {}
     for one in totals.by_subject:
         found[(one.subject, "all", "")] = listed(one.total)
         for dimension, groups in one.groups.items():
             for group in groups:
-                key = (one.subject, dimension, group.value)
-                found[key] = listed(group.total)
-                found |= {(*key, name): listed(part) for name, part in group.by_evidence.items()}
+                place = (one.subject, dimension, group.value)
+                found[place] = listed(group.total)
+                found |= {(*place, name): listed(part) for name, part in group.by_evidence.items()}
     assert found == {key: value for key, value in expected.items() if key[1] != "all" or len(key) == 3}
     assert [one.label for one in totals.by_subject] == ["Claims", "Invoice lines", "340B claims"]
     assert totals.findings == len(rows)
@@ -92,7 +96,7 @@ def test_totals_are_those_of_a_slow_sum(spark):
     assert labels["00002759701"] == "00002-7597-01  Lumerazole 20 mg"
 
 
-def test_findings_are_written_as_declared_and_a_retry_doubles_nothing(spark, tmp_path):
+def test_findings_are_written_as_declared_and_a_retry_doubles_nothing(spark: SparkSession, tmp_path: Path) -> None:
     uri = (tmp_path / "findings").as_uri()
     made = findings(spark, 5).withColumnRenamed("priority", "rank").selectExpr("*", "cast(rank as float) as priority")
     for _ in range(2):
@@ -110,7 +114,7 @@ def test_findings_are_written_as_declared_and_a_retry_doubles_nothing(spark, tmp
     ]
 
 
-def test_json_is_plain_and_in_order(spark, tmp_path):
+def test_json_is_plain_and_in_order(spark: SparkSession, tmp_path: Path) -> None:
     storage, path = storage_of(spark), tmp_path / "summary.json"
     write_json(storage, path.as_uri(), {"b": date(2026, 3, 1), "a": Decimal("1.50"), "c": {"é": {3, 1}}})
     assert path.read_text(encoding="utf-8") == (
@@ -121,7 +125,7 @@ def test_json_is_plain_and_in_order(spark, tmp_path):
         write_json(storage, path.as_uri(), {"a": object()})
 
 
-def test_dispute_lines_as_csv(spark, tmp_path, monkeypatch):
+def test_dispute_lines_as_csv(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "ROWS_PER_PARTITION", 7)
     rows = [line(finding(number)) for number in range(30)]
     rows[0] |= {"claim_id": "=cmd|' /C calc'!A0", "other_codes": ["M", "N"], "product_name": None}
@@ -149,7 +153,7 @@ def test_dispute_lines_as_csv(spark, tmp_path, monkeypatch):
     assert not any(word in text.splitlines()[0] for word in ("score", "p_value", "price", "amount"))
 
 
-def test_rx_numbers_are_whole_for_recipients_of_the_allow_list_alone(spark, tmp_path):
+def test_rx_numbers_are_whole_for_recipients_of_the_allow_list_alone(spark: SparkSession, tmp_path: Path) -> None:
     rows = [line(finding(number)) for number in range(4)]
     for row, (payer, state, rx) in zip(
         rows,
@@ -164,7 +168,7 @@ def test_rx_numbers_are_whole_for_recipients_of_the_allow_list_alone(spark, tmp_
         assert [written[row["finding_id"]] for row in rows] == expected.split(" ")
 
 
-def test_every_field_of_a_csv_file_is_quoted(spark, tmp_path):
+def test_every_field_of_a_csv_file_is_quoted(spark: SparkSession, tmp_path: Path) -> None:
     write_rows([{"a": "x;=cmd", "b": None, "c": 3}], ["a", "b", "c"], storage_of(spark), (tmp_path / "r.csv").as_uri())
     assert (tmp_path / "r.csv").read_text() == '"a","b","c"\n"x;\'=cmd","","3"\n'
 
@@ -190,17 +194,17 @@ def test_every_field_of_a_csv_file_is_quoted(spark, tmp_path):
         (None, None),
     ],
 )
-def test_no_spreadsheet_runs_a_text_and_nothing_in_it_is_hidden(text, shown):
+def test_no_spreadsheet_runs_a_text_and_nothing_in_it_is_hidden(text: str | None, shown: str | None) -> None:
     assert safe_text(text) == shown
 
 
-def test_long_texts_are_cut():
+def test_long_texts_are_cut() -> None:
     for text in ("a" * 10**6, "=" * 10**6, "\x00" * 10**6):
         assert len(safe_text(text)) <= LONGEST_CELL
         assert len(plain(text, 4_000)) <= 4_000
 
 
-def test_a_place_that_takes_no_files_is_one_clear_error(spark, tmp_path):
+def test_a_place_that_takes_no_files_is_one_clear_error(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write the file"):
         write_json(storage_of(spark), (tmp_path / "file" / "summary.json").as_uri(), {})

@@ -6,12 +6,15 @@ import csv
 import re
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow as pa
 import pytest
-from exports_rows import FACTS, finding, frame_of, lines_of
 from openpyxl.utils import column_index_from_string
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.exports import add_up, finding_details, redacted_findings, write_workbooks
@@ -19,6 +22,7 @@ from engine.exports.csv_files import identifier, identifiers
 from engine.exports.side_by_side import FIELDS
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
+from tests.unit.exports_rows import FACTS, finding, frame_of, lines_of
 
 CLAIM = {
     "source_row_id": "R1",
@@ -58,12 +62,12 @@ CLAIM_340B = {
 LONG = "A text that wraps, with its words and figures. " * 14
 
 
-def hit(rule: str, *related: str) -> dict:
+def hit(rule: str, *related: str) -> dict[str, Any]:
     one = dict(finding(1)["rules"][0])
     return {**one, "rule_id": rule, "message": f"Message of {rule}.", "related_source_row_ids": list(related)}
 
 
-def found(finding_id: str, row: str, subject: str, *rules: dict, **changed) -> dict:
+def found(finding_id: str, row: str, subject: str, *rules: dict[str, Any], **changed: Any) -> dict[str, Any]:
     own = {"finding_id": finding_id, "source_row_id": row, "subject": subject, "rules": list(rules)}
     return {**finding(1), "program": "MDRP_MCO", "entity_id": "DSH1", "pharmacy_npi": "1003000126", **own, **changed}
 
@@ -85,12 +89,12 @@ INVOICE = found("invoice", "KY/1", "INVOICE", hit("R038"), priority=600.0, pharm
 ROWS = [LINKED, TWICE, OF_ENTITY, INVOICE]
 
 
-def frame(spark, schema, *rows):
+def frame(spark: SparkSession, schema: StructType, *rows: dict[str, Any]) -> DataFrame:
     return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)
 
 
 @pytest.fixture(scope="module")
-def details(spark):
+def details(spark: SparkSession) -> DataFrame:
     claims = frame(spark, PREPARED_REBATE_CLAIMS, CLAIM, EARLIER)
     names = {
         "covered_entities": spark.createDataFrame([("DSH1", "General Hospital")], "entity_id string, name string"),
@@ -105,11 +109,13 @@ def details(spark):
 
 
 @pytest.fixture(scope="module")
-def of_finding(details) -> dict[str, dict]:
+def of_finding(details: DataFrame) -> dict[str, dict[str, Any]]:
     return {row["finding_id"]: row.asDict() for row in details.collect()}
 
 
-def test_the_other_claim_is_the_340b_claim_or_the_earlier_one_and_what_differs_is_named(of_finding):
+def test_the_other_claim_is_the_340b_claim_or_the_earlier_one_and_what_differs_is_named(
+    of_finding: dict[str, dict[str, str | None]],
+) -> None:
     linked, twice = of_finding["linked"], of_finding["twice"]
     assert (linked["own_source_row_id"], linked["other_source_row_id"], linked["other_kind"]) == (
         "R1",
@@ -122,7 +128,9 @@ def test_the_other_claim_is_the_340b_claim_or_the_earlier_one_and_what_differs_i
     assert (twice["own_claim_id"], twice["other_claim_id"], twice["differs"]) == ("0012", "0011", "Claim number")
 
 
-def test_a_340b_claim_stands_for_itself_and_an_invoice_line_has_no_claim(of_finding):
+def test_a_340b_claim_stands_for_itself_and_an_invoice_line_has_no_claim(
+    of_finding: dict[str, dict[str, str | None]],
+) -> None:
     assert (of_finding["entity"]["own_kind"], of_finding["entity"]["own_units"]) == ("340B claim", "30")
     assert of_finding["entity"]["own_paid_date"] == "2026-03-01"  # when it was submitted
     assert (of_finding["entity"]["other_kind"], of_finding["entity"]["record_id"]) == (None, None)
@@ -131,7 +139,9 @@ def test_a_340b_claim_stands_for_itself_and_an_invoice_line_has_no_claim(of_find
 
 
 @pytest.fixture(scope="module")
-def books(spark, tmp_path_factory, details):
+def books(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, details: DataFrame
+) -> dict[bool, tuple[Path, Any]]:
     found_rows, made = frame_of(spark, ROWS), {}
     for redacted in (False, True):
         folder = tmp_path_factory.mktemp("book")
@@ -154,12 +164,12 @@ def books(spark, tmp_path_factory, details):
     return made
 
 
-def rows_of(sheet) -> list[dict]:
+def rows_of(sheet: Any) -> list[dict[str, Any]]:
     rows = list(sheet.iter_rows(values_only=True))
     return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
-def test_findings_have_what_analysts_look_up_elsewhere(books):
+def test_findings_have_what_analysts_look_up_elsewhere(books: dict[bool, tuple[Path, Any]]) -> None:
     first = rows_of(books[False][1]["Findings"])[0]
     assert {
         "340B entity name": "General Hospital",
@@ -180,7 +190,7 @@ def test_findings_have_what_analysts_look_up_elsewhere(books):
     }.items() <= first.items()
 
 
-def test_when_a_340b_claim_was_submitted_is_not_when_it_was_paid(books):
+def test_when_a_340b_claim_was_submitted_is_not_when_it_was_paid(books: dict[bool, tuple[Path, Any]]) -> None:
     of_entity = next(row for row in rows_of(books[False][1]["Findings"]) if row["Finding id"] == "entity")
     assert (of_entity["Paid on"], of_entity["Amount paid ($)"], of_entity["Pharmacy name"]) == (
         None,
@@ -189,14 +199,14 @@ def test_when_a_340b_claim_was_submitted_is_not_when_it_was_paid(books):
     )
 
 
-def test_a_deadline_before_the_runs_day_is_marked_in_words(books):
+def test_a_deadline_before_the_runs_day_is_marked_in_words(books: dict[bool, tuple[Path, Any]]) -> None:
     linked, twice = rows_of(books[False][1]["Findings"])[:2]
     assert FACTS.as_of == date(2026, 3, 1)
     assert linked["Deadline is"].startswith("PASSED: last day to pay")
     assert not (twice["Deadline is"] or "").startswith("PASSED")  # today is not too late
 
 
-def test_rows_are_as_high_as_their_text(books):
+def test_rows_are_as_high_as_their_text(books: dict[bool, tuple[Path, Any]]) -> None:
     sheet = books[False][1]["Findings"]
     width = sheet.column_dimensions["E"].width
     needed = len(LONG) / width
@@ -204,7 +214,7 @@ def test_rows_are_as_high_as_their_text(books):
     assert sheet.row_dimensions[3].height < sheet.row_dimensions[2].height
 
 
-def test_one_finding_looks_up_each_value_under_its_own_heading(books):
+def test_one_finding_looks_up_each_value_under_its_own_heading(books: dict[bool, tuple[Path, Any]]) -> None:
     _, book = books[False]
     sheet, looked_up = book["One finding"], 0
     label = {**{f.label: f.label for f in FIELDS}, "What it is": "Own row is"}
@@ -225,7 +235,9 @@ def test_one_finding_looks_up_each_value_under_its_own_heading(books):
     assert looked_up > 2 * len(FIELDS)
 
 
-def test_one_finding_shows_the_first_at_once_and_only_its_id_can_be_changed(books):
+def test_one_finding_shows_the_first_at_once_and_only_its_id_can_be_changed(
+    books: dict[bool, tuple[Path, Any]],
+) -> None:
     folder, book = books[False]
     shown = openpyxl.load_workbook(folder / "findings.xlsx", data_only=True)["One finding"]
     lines = {row[0]: row[1:] for row in shown.iter_rows(values_only=True) if row[0]}
@@ -239,7 +251,9 @@ def test_one_finding_shows_the_first_at_once_and_only_its_id_can_be_changed(book
     assert [c.coordinate for row in sheet.iter_rows() for c in row if not c.protection.locked] == ["B3"]
 
 
-def test_claims_of_the_first_findings_alone_are_shown_where_the_settings_say_so(spark, tmp_path, details):
+def test_claims_of_the_first_findings_alone_are_shown_where_the_settings_say_so(
+    spark: SparkSession, tmp_path: Path, details: DataFrame
+) -> None:
     shown = frame_of(spark, ROWS)
     few = ReviewSettings(findings_with_claims=2)
     nothing, storage = lines_of(spark, []), storage_of(spark)
@@ -250,14 +264,16 @@ def test_claims_of_the_first_findings_alone_are_shown_where_the_settings_say_so(
     assert "the first 2 findings" in book["One finding"]["A2"].value
 
 
-def test_redaction_reaches_the_claims_side_by_side(books):
+def test_redaction_reaches_the_claims_side_by_side(books: dict[bool, tuple[Path, Any]]) -> None:
     _, book = books[True]
     texts = [str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row if cell]
     assert not [text for text in texts if "120.5" in text or "1234567" in text.replace("NDC", "")]
     assert "******4567" in texts
 
 
-def test_the_csv_keeps_leading_zeros_in_a_spreadsheet_and_is_the_same_without_the_tab(books):
+def test_the_csv_keeps_leading_zeros_in_a_spreadsheet_and_is_the_same_without_the_tab(
+    books: dict[bool, tuple[Path, Any]],
+) -> None:
     folder, book = books[False]
     with (folder / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         line = next(csv.DictReader(file))
@@ -289,11 +305,11 @@ def test_the_csv_keeps_leading_zeros_in_a_spreadsheet_and_is_the_same_without_th
         ("", False),
     ],
 )
-def test_only_what_a_spreadsheet_would_change_gets_a_tab(text, is_marked):
+def test_only_what_a_spreadsheet_would_change_gets_a_tab(text: str, is_marked: bool) -> None:
     shown = f"\t{text}" if is_marked else text
     assert identifiers(pa.array([text, None])).to_pylist() == [shown, None]
     assert identifier(text) == shown
 
 
-def test_an_identifier_that_is_a_formula_gets_an_apostrophe_and_no_tab():
+def test_an_identifier_that_is_a_formula_gets_an_apostrophe_and_no_tab() -> None:
     assert [identifier(text) for text in ("=1", "-2", "\t=1", "\t12", None)] == ["'=1", "'-2", "'\t=1", "'\t12", None]

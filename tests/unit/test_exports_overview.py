@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from exports_rows import FACTS, finding
 
 from engine.contracts.codes import Subject
 from engine.exports import ANSWERED, SAMPLED, Amounts, Overview, Precision, Volume, volumes
@@ -15,12 +15,13 @@ from engine.exports.report import report_page
 from engine.exports.totals import AGES, Group, SubjectTotals, Sum, Totals
 from engine.pipeline.overview import add_up_amounts
 from engine.settings import ReportSettings
+from tests.unit.exports_rows import FACTS, finding
 
 SETTINGS = ReportSettings()
 AS_OF = date(2026, 9, 30)  # 2026Q3 is still going on and claims of 2026Q2 are still coming in: 2026Q1 is complete
 
 
-def of(rows: dict[str, int], feed: str = "rebate_claims", source: str = "MDRP_FFS KY") -> list[tuple]:
+def of(rows: dict[str, int], feed: str = "rebate_claims", source: str = "MDRP_FFS KY") -> list[tuple[Any, ...]]:
     return [(feed, source, quarter, n) for quarter, n in rows.items()]
 
 
@@ -30,7 +31,9 @@ BEFORE = {"2025Q1": 90, "2025Q2": 100, "2025Q3": 110, "2025Q4": 100}
 @pytest.mark.parametrize(
     ("latest", "change"), [(79, -0.21), (121, 0.21), (80, None), (120, None), (100, None), (None, -1.0)]
 )
-def test_a_source_that_sends_a_fifth_more_or_less_than_before_is_reported(latest, change):
+def test_a_source_that_sends_a_fifth_more_or_less_than_before_is_reported(
+    latest: int | None, change: float | None
+) -> None:
     rows = BEFORE | ({} if latest is None else {"2026Q1": latest})
     found, compared = volumes(of(rows), AS_OF, SETTINGS)
     assert compared == 1
@@ -38,19 +41,19 @@ def test_a_source_that_sends_a_fifth_more_or_less_than_before_is_reported(latest
     assert all((one.period, one.usual) == ("2026Q1", 100) for one in found)
 
 
-def test_quarters_in_which_rows_still_come_in_are_no_drop():
+def test_quarters_in_which_rows_still_come_in_are_no_drop() -> None:
     found, _ = volumes(of(BEFORE | {"2026Q1": 100, "2026Q2": 12, "2026Q3": 1}), AS_OF, SETTINGS)
     assert found == []
 
 
-def test_only_the_four_quarters_before_say_what_is_usual_and_small_sources_are_not_compared():
+def test_only_the_four_quarters_before_say_what_is_usual_and_small_sources_are_not_compared() -> None:
     found, _ = volumes(of({"2024Q4": 5_000, **BEFORE, "2026Q1": 100}), AS_OF, SETTINGS)
     assert found == []
     assert volumes(of({"2025Q4": 49, "2026Q1": 5}), AS_OF, SETTINGS) == ([], 0)
     assert volumes(of({"2025Q4": 50, "2026Q1": 5}), AS_OF, SETTINGS)[1] == 1
 
 
-def test_the_interval_of_a_precision_is_wilsons():
+def test_the_interval_of_a_precision_is_wilsons() -> None:
     # 8 of 10: the textbook's example
     low, high = Precision("R003", ANSWERED, 8, 10).interval
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
@@ -58,7 +61,7 @@ def test_the_interval_of_a_precision_is_wilsons():
     assert Precision("R003", ANSWERED, 5, 5).interval[1] == 1
 
 
-def test_dollars_are_counted_by_subject_and_recovered_ones_come_from_answers_alone():
+def test_dollars_are_counted_by_subject_and_recovered_ones_come_from_answers_alone() -> None:
     claim, line = (
         {"subject": subject, "unit_price_used": price}
         for subject, price in (("REBATE_CLAIM", Decimal("2.50")), ("INVOICE", None))
@@ -104,13 +107,13 @@ OVERVIEW = Overview(
 )
 
 
-def text_of(**changed) -> str:
+def text_of(**changed: Any) -> str:
     facts = replace(FACTS, notes=("a note of 3 claims",))
     page = report_page(totals(redacted=bool(changed)), 60, facts, OVERVIEW, SETTINGS, **changed)
     return " ".join(page.split())
 
 
-def test_the_page_shows_potential_submitted_and_recovered_and_who_when_and_how_often_right():
+def test_the_page_shows_potential_submitted_and_recovered_and_who_when_and_how_often_right() -> None:
     page = text_of()
     for words in (
         "$10,000.00",
@@ -130,7 +133,7 @@ def test_the_page_shows_potential_submitted_and_recovered_and_who_when_and_how_o
     assert "unknown:" not in page.split("Who has most at issue")[1].split("</section>")[0][:4000]
 
 
-def test_a_redacted_page_has_no_amount_no_finding_and_no_count_that_is_or_gives_a_small_one():
+def test_a_redacted_page_has_no_amount_no_finding_and_no_count_that_is_or_gives_a_small_one() -> None:
     page = text_of(least_count=11)
     body = page.split("<body>")[1]
     assert "$" not in body.split("<script>")[0]

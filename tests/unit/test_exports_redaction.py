@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
-from exports_rows import FACTS, finding, frame_of, line, lines_of
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.exports import (
     add_up,
@@ -23,6 +25,7 @@ from engine.exports.report import report_page
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
+from tests.unit.exports_rows import FACTS, finding, frame_of, line, lines_of
 
 RX, RX_RAW, AMOUNT, PRICE = "8675309", "0008675309", Decimal("98765.43"), Decimal("3292.181000")
 HIDDEN = (RX, "98765", "98,765", "3292.18", "3,292.18", "9876.5")
@@ -32,7 +35,7 @@ EMPTY = {"Priority ($)", "Amount at issue ($)", "Unit price used ($)"}
 REWORDED = {"What is suspected", "Evidence checked", "Unusual (model)", "Explanation"}
 
 
-def rows() -> list[dict]:
+def rows() -> list[dict[str, Any]]:
     one = finding(1)
     hit = {**one["rules"][0], "message": "The state asks for $98,765.43, not $12.", "amount_at_issue": AMOUNT}
     price = {"feature": "f48_paid_per_unit", "value": 9876.5, "typical_low": 6.1, "typical_high": 9.8, "peers": 50}
@@ -51,7 +54,7 @@ def rows() -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def files(spark, tmp_path_factory):
+def files(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, dict[str, Any]]:
     """Every text of every file that people get, by name, as it is and redacted; and the cells of sheets."""
     found = frame_of(spark, rows())
     drafted = lines_of(spark, [{**line(row), "explanation": row["narrative"]} for row in rows()])
@@ -61,7 +64,7 @@ def files(spark, tmp_path_factory):
     }
 
 
-def _written(spark, folder, found, drafted, redacted: bool) -> dict:
+def _written(spark: SparkSession, folder: Path, found: DataFrame, drafted: DataFrame, redacted: bool) -> dict[str, Any]:
     storage = storage_of(spark)
     if redacted:
         found, drafted = redacted_findings(found), redacted_lines(drafted)
@@ -78,7 +81,7 @@ def _written(spark, folder, found, drafted, redacted: bool) -> dict:
     return {"texts": texts, "sheets": sheets, "findings.csv": list(csv.DictReader(texts["findings.csv"].splitlines()))}
 
 
-def test_without_the_switch_the_analysts_files_have_them_all(files):
+def test_without_the_switch_the_analysts_files_have_them_all(files: dict[bool, dict[str, Any]]) -> None:
     texts = files[False]["texts"]
     assert RX in texts["sheet Findings"]
     assert RX in texts["findings.csv"]
@@ -86,7 +89,7 @@ def test_without_the_switch_the_analysts_files_have_them_all(files):
         assert "98,765" in texts[name] or "98765.43" in texts[name], name
 
 
-def test_with_it_no_file_has_an_rx_number_an_amount_or_a_price(files):
+def test_with_it_no_file_has_an_rx_number_an_amount_or_a_price(files: dict[bool, dict[str, Any]]) -> None:
     texts = files[True]["texts"]
     assert len(texts) >= 9
     assert {(name, secret) for name, text in texts.items() for secret in HIDDEN if secret in text} == set()
@@ -94,7 +97,7 @@ def test_with_it_no_file_has_an_rx_number_an_amount_or_a_price(files):
 
 
 @pytest.mark.parametrize("sheet", ["Findings", "Dispute lines"])
-def test_every_other_column_is_as_it_was(files, sheet):
+def test_every_other_column_is_as_it_was(files: dict[bool, dict[str, Any]], sheet: str) -> None:
     headings = [column.heading for column in (FINDINGS_COLUMNS if sheet == "Findings" else LINE_COLUMNS)]
     before, after = (files[redacted]["sheets"][sheet] for redacted in (False, True))
     assert before[0] == after[0] == headings
@@ -110,7 +113,7 @@ def test_every_other_column_is_as_it_was(files, sheet):
             assert old == new, heading
 
 
-def test_texts_lose_their_amounts_and_nothing_else(files):
+def test_texts_lose_their_amounts_and_nothing_else(files: dict[bool, dict[str, Any]]) -> None:
     (first,) = [row for row in files[True]["findings.csv"] if row["Rx number"] == "***5309"]
     removed = "[amount removed]"
     assert first["What is suspected"] == (
@@ -120,7 +123,7 @@ def test_texts_lose_their_amounts_and_nothing_else(files):
     assert removed in first["Evidence checked"] or "$" not in first["Evidence checked"]
 
 
-def test_the_queue_keeps_its_order(files):
+def test_the_queue_keeps_its_order(files: dict[bool, dict[str, Any]]) -> None:
     ids = [[row["Finding id"] for row in files[redacted]["findings.csv"]] for redacted in (False, True)]
     assert ids[0] == ids[1]
 
@@ -135,5 +138,5 @@ def test_the_queue_keeps_its_order(files):
         ({}, set()),
     ],
 )
-def test_small_counts_and_those_they_follow_from_are_suppressed(counts, hidden):
+def test_small_counts_and_those_they_follow_from_are_suppressed(counts: dict[str, int], hidden: set[str]) -> None:
     assert suppressed(counts, 11) == hidden

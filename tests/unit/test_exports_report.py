@@ -10,8 +10,7 @@ from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
-
-from exports_rows import FACTS, finding
+from typing import Any
 
 from engine.contracts.codes import Reason, Subject
 from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES, INVOICE_FEATURES, INVOICE_MEASURES
@@ -20,27 +19,28 @@ from engine.contracts.words import FEATURE_WORDS, REASON_WORDS
 from engine.exports import Linking, charts, report
 from engine.exports.report import report_page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals
+from tests.unit.exports_rows import FACTS, finding
 
 
 class _Page(HTMLParser):
-    def __init__(self, page: str):
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self.open: list[str] = []
         self.feed(page)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         if tag not in {"meta", "rect", "link", "img", "br", "input"}:
             self.open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         if tag in {"rect"}:
             return
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.text.append(data)
 
 
@@ -52,11 +52,11 @@ def _group(value: str, strong: str, weak: str = "0", label: str | None = None) -
     return group
 
 
-def _part(field: str, level: str, weight: float) -> dict:
+def _part(field: str, level: str, weight: float) -> dict[str, Any]:
     return {"field": field, "level": level, "weight": weight}
 
 
-def _totals(scale: str = "1", **first) -> Totals:
+def _totals(scale: str = "1", **first: Any) -> Totals:
     def amount(text: str) -> str:
         return str(Decimal(text) * Decimal(scale))
 
@@ -78,7 +78,7 @@ def _totals(scale: str = "1", **first) -> Totals:
     return Totals((claims, lines, none), [finding(1) | first, finding(2)])
 
 
-def test_the_page_is_whole_and_loads_nothing():
+def test_the_page_is_whole_and_loads_nothing() -> None:
     page = report_page(_totals(), 60, FACTS)
     parsed = _Page(page)
     assert parsed.open == []
@@ -98,7 +98,7 @@ def test_the_page_is_whole_and_loads_nothing():
     assert "@import" not in page
 
 
-def test_what_comes_from_the_data_is_escaped():
+def test_what_comes_from_the_data_is_escaped() -> None:
     hostile = "<img src=x onerror=alert(1)>&\"'"
     page = report_page(_totals(narrative=hostile, product_name=hostile, payer_id=hostile), 60, FACTS)
     assert "<img" not in page
@@ -106,7 +106,7 @@ def test_what_comes_from_the_data_is_escaped():
     assert hostile in "".join(_Page(page).text)
 
 
-def test_it_says_what_was_found_what_comes_first_and_what_was_off():
+def test_it_says_what_was_found_what_comes_first_and_what_was_off() -> None:
     parsed = _Page(report_page(_totals(), 60, FACTS))
     text = " ".join(" ".join(parsed.text).split())
     for words in (
@@ -131,14 +131,14 @@ def test_it_says_what_was_found_what_comes_first_and_what_was_off():
     assert text.index(finding(1)["narrative"]) < text.index(finding(2)["narrative"])
 
 
-def test_a_340b_claim_is_named_by_its_entity():
+def test_a_340b_claim_is_named_by_its_entity() -> None:
     of_entity = {"subject": "ENTITY_CLAIM", "payer_id": None, "state": None, "entity_id": "DSH010023"}
     text = " ".join(_Page(report_page(_totals(**of_entity), 60, FACTS)).text)
     assert ", 340B entity DSH010023" in text
     assert f", payer {finding(2)['payer_id']}" in text
 
 
-def test_charts_can_be_read_without_seeing_them():
+def test_charts_can_be_read_without_seeing_them() -> None:
     parsed = _Page(report_page(_totals(), 60, FACTS))
     pictures = [attributes for tag, attributes in parsed.tags if tag == "svg"]
     assert len(pictures) == 8 + 2  # of claims, and of invoice lines, which have no other groups here
@@ -149,7 +149,7 @@ def test_charts_can_be_read_without_seeing_them():
     assert by_period == "By period covered: 2025Q3: $4; 2025Q4: $3"
 
 
-def test_it_shows_how_links_were_scored_without_saying_of_whom():
+def test_it_shows_how_links_were_scored_without_saying_of_whom() -> None:
     one = [_part("met_by", "PRESCRIPTION", 5.0), _part("bin", "DIFFERENT", -2.5)]
     learned = {
         "priors": {"PRESCRIPTION": 5.0},
@@ -168,7 +168,7 @@ def test_it_shows_how_links_were_scored_without_saying_of_whom():
     assert "How a link is scored" not in report_page(_totals(), 60, FACTS)
 
 
-def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off():
+def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off() -> None:
     may, june = date(2025, 5, 1), date(2025, 6, 1)
     rates = [
         MatchRate(Side.ENTITY, None, "CE<1>", may, 10, {"T2": 5}),
@@ -189,14 +189,14 @@ def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off():
     assert "2025-05: 2.1%; 2025-06: 10.0%" in page
 
 
-def test_without_prices_it_counts_and_says_so():
+def test_without_prices_it_counts_and_says_so() -> None:
     page = report_page(_totals("0"), 0, FACTS)
     assert "No prices were given" in page
     assert "by number of findings" in page
     assert 'aria-label="By payer: AK: 3; KY: 3"' in page
 
 
-def test_bars_are_in_proportion():
+def test_bars_are_in_proportion() -> None:
     chart = charts.bar_chart("t", [_group("a", "300", "100"), _group("b", "100", "-5")], in_dollars=True)
     first, second = chart.bars
     assert [part.colour for part in first.segments] == ["#1F4E79", "#BDD7EE"]
@@ -214,7 +214,7 @@ def test_bars_are_in_proportion():
     ]
 
 
-def test_every_feature_and_ledger_reason_has_words():
+def test_every_feature_and_ledger_reason_has_words() -> None:
     of_groups = {"group_claims", "group_product_claims", "group_far_claims"}
     of_rows = {*CLAIM_FEATURES, *CLAIM_MEASURES, *INVOICE_FEATURES, *INVOICE_MEASURES}
     assert set(FEATURE_WORDS) == of_rows | of_groups

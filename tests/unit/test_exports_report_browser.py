@@ -10,13 +10,15 @@ import re
 import shutil
 import subprocess
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
-from exports_rows import FACTS, finding
 
 from engine.contracts.codes import Subject
 from engine.exports.report import report_page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals
+from tests.unit.exports_rows import FACTS, finding
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
@@ -57,7 +59,7 @@ def page() -> str:
     return report_page(Totals((claims,), rows), 2, FACTS)
 
 
-def opened(path, *options: str) -> str:
+def opened(path: Path, *options: str) -> str:
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
     blocked = "--host-resolver-rules=MAP * ~NOTFOUND"
     profile = f"--user-data-dir={path.parent / 'profile'}"
@@ -67,7 +69,7 @@ def opened(path, *options: str) -> str:
     return ran.stdout.decode()
 
 
-def seen(folder, width: int) -> dict:
+def seen(folder: Path, width: int) -> dict[str, Any]:
     # the page's policy allows no script but its own, so the harness comes with a page without one
     free, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page())
     assert count == 1
@@ -78,7 +80,7 @@ def seen(folder, width: int) -> dict:
     return json.loads(result)
 
 
-def test_the_pages_own_script_runs_under_its_policy(tmp_path):
+def test_the_pages_own_script_runs_under_its_policy(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page())
     dom = opened(path, "--dump-dom")
@@ -86,13 +88,13 @@ def test_the_pages_own_script_runs_under_its_policy(tmp_path):
     assert '<button type="button" title="Sort by this column">At issue</button>' in dom
 
 
-def test_no_other_script_runs_under_it(tmp_path):
+def test_no_other_script_runs_under_it(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page().replace("</body>", "<script>document.title = 'changed'</script></body>"))
     assert "<title>changed</title>" not in opened(path, "--dump-dom")
 
 
-def test_findings_sort_and_filter(tmp_path):
+def test_findings_sort_and_filter(tmp_path: Path) -> None:
     found = seen(tmp_path, 1300)
     assert found["start"] == ["a", "b", "c"]
     # $900 and $1,000 as numbers, not as text; without a price last
@@ -107,11 +109,11 @@ def test_findings_sort_and_filter(tmp_path):
 
 
 @pytest.mark.parametrize("width", [1300, 760])
-def test_the_page_never_scrolls_sideways(tmp_path, width):
+def test_the_page_never_scrolls_sideways(tmp_path: Path, width: int) -> None:
     assert seen(tmp_path, width)["overflow"] is False
 
 
-def test_it_prints(tmp_path):
+def test_it_prints(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page())
     opened(path, f"--print-to-pdf={tmp_path / 'report.pdf'}")

@@ -6,14 +6,17 @@ import csv
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
-from exports_rows import finding, frame_of
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.contracts.cases import CASES
 from engine.errors import InputError
 from engine.exports import Ticket, case_tickets, finding_tickets, read_issue_keys, redacted_findings, write_tickets
 from engine.runtime.storage import storage_of
+from tests.unit.exports_rows import finding, frame_of
 
 TITLES = {"R001": "340B identifier on a claim", "R003": "Reported as 340B", "R016": "Duplicate"}
 TODAY = date(2026, 3, 1)
@@ -31,18 +34,20 @@ ONE = {
 TICKET = Ticket("finding-f1", "A title: KY", "First line\nSecond", "High", date(2026, 3, 9), ("STRONG", "two words"))
 
 
-def tickets(spark, rows, most=10, redacted=False):
+def tickets(spark: SparkSession, rows: list[dict[str, Any]], most: int = 10, redacted: bool = False) -> list[Ticket]:
     found = frame_of(spark, rows)
     return finding_tickets(redacted_findings(found) if redacted else found, TITLES, TODAY, most, redacted)
 
 
-def written(spark, folder, *given, keys=None) -> list[dict]:
+def written(
+    spark: SparkSession, folder: Path, *given: Ticket, keys: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     write_tickets(given, storage_of(spark), f"{folder.as_uri()}/tickets.csv", keys)
     with (folder / "tickets.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_ticket_says_what_is_suspected_until_when_and_by_whom_it_is_answered(spark):
+def test_a_ticket_says_what_is_suspected_until_when_and_by_whom_it_is_answered(spark: SparkSession) -> None:
     (ticket,) = tickets(spark, [ONE])
     assert ticket.external_id == "finding-f1"
     assert (ticket.due, ticket.priority) == (date(2026, 3, 9), "Highest")
@@ -52,7 +57,7 @@ def test_a_ticket_says_what_is_suspected_until_when_and_by_whom_it_is_answered(s
     assert {"STRONG", "KY", "REBATE_CLAIM"} <= set(ticket.labels)
 
 
-def test_no_ticket_holds_an_rx_number_and_a_redacted_one_no_claim_day_or_amount(spark):
+def test_no_ticket_holds_an_rx_number_and_a_redacted_one_no_claim_day_or_amount(spark: SparkSession) -> None:
     (whole,), (redacted,) = tickets(spark, [ONE]), tickets(spark, [ONE], redacted=True)
     for text in (whole.description, redacted.description):
         assert ONE["rx_number"] not in text
@@ -63,7 +68,9 @@ def test_no_ticket_holds_an_rx_number_and_a_redacted_one_no_claim_day_or_amount(
     assert redacted.external_id == whole.external_id
 
 
-def test_only_what_is_worth_the_time_and_not_dismissed_becomes_a_ticket_first_of_the_queue_first(spark):
+def test_only_what_is_worth_the_time_and_not_dismissed_becomes_a_ticket_first_of_the_queue_first(
+    spark: SparkSession,
+) -> None:
     rows = [
         {**ONE, "finding_id": "low", "priority": 1.0},
         {**ONE, "finding_id": "high", "priority": 9.0},
@@ -84,13 +91,15 @@ def test_only_what_is_worth_the_time_and_not_dismissed_becomes_a_ticket_first_of
         ("CONTEXT", None, "Lowest"),
     ],
 )
-def test_priority_follows_evidence_and_a_passed_deadline_is_named_as_such(spark, evidence, deadline, priority):
+def test_priority_follows_evidence_and_a_passed_deadline_is_named_as_such(
+    spark: SparkSession, evidence: str, deadline: date | None, priority: str
+) -> None:
     (ticket,) = tickets(spark, [{**ONE, "evidence": evidence, "deadline_date": deadline}])
     assert ticket.priority == priority
     assert ("passed" in ticket.description) == (deadline is not None and deadline < TODAY)
 
 
-def test_the_file_is_what_the_importer_reads(spark, tmp_path):
+def test_the_file_is_what_the_importer_reads(spark: SparkSession, tmp_path: Path) -> None:
     (row,) = written(spark, tmp_path, replace(TICKET, summary="=1+1"))
     assert row["Summary"] == "'=1+1"
     assert row["Description"] == "First line\nSecond"
@@ -100,7 +109,7 @@ def test_the_file_is_what_the_importer_reads(spark, tmp_path):
     assert '"two-words"' in (tmp_path / "tickets.csv").read_text("utf-8-sig")
 
 
-def test_a_second_import_updates_the_issues_whose_keys_jira_exported(spark, tmp_path):
+def test_a_second_import_updates_the_issues_whose_keys_jira_exported(spark: SparkSession, tmp_path: Path) -> None:
     exported = tmp_path / "keys.csv"
     exported.write_text(
         'Issue key;Summary;"Custom field (External issue ID)"\nREB-7;"two\nlines";finding-f1\nREB-8;x;\n'
@@ -111,7 +120,7 @@ def test_a_second_import_updates_the_issues_whose_keys_jira_exported(spark, tmp_
     assert [row["Issue key"] for row in rows] == ["REB-7", ""]
 
 
-def test_a_file_of_keys_without_its_columns_is_one_clear_error(spark, tmp_path):
+def test_a_file_of_keys_without_its_columns_is_one_clear_error(spark: SparkSession, tmp_path: Path) -> None:
     exported = tmp_path / "keys.csv"
     exported.write_text("Issue key,Summary\nREB-7,x\n")
     with pytest.raises(InputError, match="no column External issue ID"):
@@ -143,11 +152,11 @@ CASE = {
 }
 
 
-def case_frame(spark, *cases):
+def case_frame(spark: SparkSession, *cases: dict[str, Any]) -> DataFrame:
     return spark.createDataFrame([tuple(case.get(name) for name in CASES.names) for case in cases], CASES)
 
 
-def test_a_ticket_per_case_has_the_cases_own_key_and_cause(spark):
+def test_a_ticket_per_case_has_the_cases_own_key_and_cause(spark: SparkSession) -> None:
     cases = [
         CASE,
         CASE | {"case_id": "c2", "expected_recovery": Decimal("1000.00")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from matplotlib.colors import to_rgb
@@ -17,7 +18,7 @@ PARTS = [
 ]
 
 
-def pair(**fields) -> dict:
+def pair(**fields: Any) -> dict[str, Any]:
     return {
         "source_row_id": "R1",
         "link_source_row_id": "E1",
@@ -31,7 +32,7 @@ def pair(**fields) -> dict:
     }
 
 
-def test_each_step_begins_where_the_one_before_ended():
+def test_each_step_begins_where_the_one_before_ended() -> None:
     steps = waterfall_steps(PARTS)
     assert [step.label for step in steps] == [
         "matched by: pharmacy and prescription",
@@ -45,7 +46,7 @@ def test_each_step_begins_where_the_one_before_ended():
     assert (steps[-1].start, steps[-1].end) == (0, steps[-2].end)
 
 
-def test_the_chart_is_in_proportion_and_stays_within_its_width():
+def test_the_chart_is_in_proportion_and_stays_within_its_width() -> None:
     bars = waterfall_chart("t", PARTS).bars
     segments = [bar.segments[0] for bar in bars]
     assert len(segments) == len(PARTS) + 1
@@ -55,18 +56,19 @@ def test_the_chart_is_in_proportion_and_stays_within_its_width():
     assert all(bar.value_x + 40 < 560 for bar in bars)
 
 
-def test_the_picture_has_a_bar_per_contribution_and_one_for_the_score():
+def test_the_picture_has_a_bar_per_contribution_and_one_for_the_score() -> None:
     figure = waterfall_figure("t", [pair(), pair(link_tier=None, link_is_chosen=False, why_not="NO_TIER")])
     assert len(figure.axes) == 2
     for axes in figure.axes:
         assert len(axes.patches) == len(PARTS) + 1
         left, right = axes.get_xlim()
-        assert all(left < bar.get_x() + min(bar.get_width(), 0) for bar in axes.patches)
-        assert all(bar.get_x() + max(bar.get_width(), 0) < right for bar in axes.patches)
+        bars: Any = axes.patches
+        assert all(left < bar.get_x() + min(bar.get_width(), 0) for bar in bars)
+        assert all(bar.get_x() + max(bar.get_width(), 0) < right for bar in bars)
     assert "no tier" in figure.axes[1].get_title(loc="left")
 
 
-def test_up_and_down_differ_without_colour():
+def test_up_and_down_differ_without_colour() -> None:
     def grey(colour: str) -> float:
         red, green, blue = to_rgb(colour)
         return 0.299 * red + 0.587 * green + 0.114 * blue
@@ -74,14 +76,14 @@ def test_up_and_down_differ_without_colour():
     assert grey(DOWN) - grey(UP) > 0.4
 
 
-def test_many_pairs_are_cut_and_the_picture_says_so():
+def test_many_pairs_are_cut_and_the_picture_says_so() -> None:
     figure = waterfall_figure("t", [pair()] * 30)
     assert len(figure.axes) == 8
     assert "8 of 30" in figure.get_suptitle()
 
 
 @pytest.mark.parametrize("why_not", list(NotLinked))
-def test_the_outcome_of_a_pair_in_words(why_not):
+def test_the_outcome_of_a_pair_in_words(why_not: NotLinked) -> None:
     assert outcome_words(pair(link_is_chosen=False, why_not=why_not.value)).startswith("not linked: ")
     assert outcome_words(pair()) == "linked"
     assert "equally likely" in outcome_words(pair(link_is_ambiguous=True))

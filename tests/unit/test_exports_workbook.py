@@ -7,10 +7,12 @@ import re
 import zipfile
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
-from exports_rows import FACTS, finding, frame_of, line, lines_of
+from pyspark.sql import SparkSession
 
 from engine.contracts.cases import CASES, QUEUE
 from engine.contracts.tie_out import TIE_OUT
@@ -19,6 +21,7 @@ from engine.exports.sheet_columns import FINDINGS_COLUMNS
 from engine.feedback.sheets import entries_of
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
+from tests.unit.exports_rows import FACTS, finding, frame_of, line, lines_of
 
 COUNT = 45
 HOSTILE = {
@@ -35,18 +38,20 @@ HOSTILE = {
 SETTINGS = ReviewSettings(rows_per_sheet=7, findings_per_workbook=20)
 
 
-def _rows() -> list[dict]:
+def _rows() -> list[dict[str, Any]]:
     return [finding(number) | HOSTILE.get(number, {}) for number in range(COUNT)]
 
 
-def _cells(sheet) -> list[dict]:
+def _cells(sheet: Any) -> list[dict[str, Any]]:
     rows = list(sheet.iter_rows())
     headings = [cell.value for cell in rows[0]]
     return [dict(zip(headings, row, strict=True)) for row in rows[1:]]
 
 
 @pytest.fixture(scope="module")
-def review(spark, tmp_path_factory):
+def review(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("review")
     rows = _rows()
     findings = frame_of(spark, rows).repartition(3).cache()
@@ -62,11 +67,13 @@ def review(spark, tmp_path_factory):
     return folder, names, books, drafted
 
 
-def _finding_sheets(books) -> list:
+def _finding_sheets(books: dict[str, Any]) -> list[Any]:
     return [book[name] for book in books.values() for name in book.sheetnames if name.startswith("Findings")]
 
 
-def test_workbooks_and_sheets_are_split_before_their_limits(review):
+def test_workbooks_and_sheets_are_split_before_their_limits(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     folder, names, books, drafted = review
     assert names == ["findings-1-of-3.xlsx", "findings-2-of-3.xlsx", "findings-3-of-3.xlsx", "findings.csv"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
@@ -80,14 +87,18 @@ def test_workbooks_and_sheets_are_split_before_their_limits(review):
     assert [sheet.max_row - 1 for sheet in _finding_sheets(books)] == [7, 7, 6, 7, 7, 6, 5]
 
 
-def test_every_finding_is_there_once_in_the_order_of_priority(review):
+def test_every_finding_is_there_once_in_the_order_of_priority(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     _, _, books, _ = review
     expected = [row["finding_id"] for row in sorted(_rows(), key=lambda row: (-row["priority"], row["finding_id"]))]
     found = [cells["Finding id"].value for sheet in _finding_sheets(books) for cells in _cells(sheet)]
     assert found == expected
 
 
-def test_identifiers_are_text_and_numbers_are_numbers(review):
+def test_identifiers_are_text_and_numbers_are_numbers(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     _, _, books, _ = review
     rows = {row["finding_id"]: row for row in _rows()}
     for sheet in _finding_sheets(books):
@@ -110,7 +121,7 @@ def test_identifiers_are_text_and_numbers_are_numbers(review):
     assert first["What is suspected"].alignment.wrap_text
 
 
-def test_no_cell_of_the_data_is_a_formula(review):
+def test_no_cell_of_the_data_is_a_formula(review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]]) -> None:
     _, _, books, _ = review
     cells = {cell["Finding id"].value: cell for sheet in _finding_sheets(books) for cell in _cells(sheet)}
     rows = _rows()
@@ -129,7 +140,9 @@ def test_no_cell_of_the_data_is_a_formula(review):
             assert [f for f in formulas if not re.fullmatch(f"=({lookup}|{marked})", f)] == []
 
 
-def test_text_that_excel_cannot_hold_is_cut_visibly(review):
+def test_text_that_excel_cannot_hold_is_cut_visibly(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     _, _, books, _ = review
     cells = _cells(_finding_sheets(books)[0])
     long = next(cell for cell in cells if cell["Finding id"].value == _rows()[9]["finding_id"])
@@ -137,7 +150,7 @@ def test_text_that_excel_cannot_hold_is_cut_visibly(review):
     assert long["What is suspected"].value.endswith("x…")
 
 
-def test_the_sheet_is_ready_to_work_in(review):
+def test_the_sheet_is_ready_to_work_in(review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]]) -> None:
     folder, names, books, _ = review
     for sheet in _finding_sheets(books):
         assert sheet.freeze_panes == "D2"
@@ -159,7 +172,9 @@ def test_the_sheet_is_ready_to_work_in(review):
     assert re.search(r'<ignoredError sqref="A1:[A-Z]+8" numberStoredAsText="1"/>', sheet_xml)
 
 
-def test_the_analysts_see_whole_rx_numbers(review):
+def test_the_analysts_see_whole_rx_numbers(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     _, _, books, _ = review
     rows = {row["finding_id"]: row for row in _rows()}
     for sheet in _finding_sheets(books):
@@ -168,7 +183,9 @@ def test_the_analysts_see_whole_rx_numbers(review):
             assert cells["Rx number"].value == rx
 
 
-def test_the_csv_has_the_same_lines_and_nothing_to_run(review):
+def test_the_csv_has_the_same_lines_and_nothing_to_run(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     folder, _, books, _ = review
     with (folder / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.DictReader(file))
@@ -193,7 +210,7 @@ def test_the_csv_has_the_same_lines_and_nothing_to_run(review):
     assert plain["Date of service"] == rows[0]["date_of_service"].isoformat()
 
 
-def test_the_words_of_a_finding(review):
+def test_the_words_of_a_finding(review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]]) -> None:
     _, _, books, _ = review
     rows = {row["finding_id"]: row for row in _rows()}
     cells = [cell for sheet in _finding_sheets(books) for cell in _cells(sheet)]
@@ -210,7 +227,9 @@ def test_the_words_of_a_finding(review):
     assert duplicate["Related rows"].value == "2025-q3-0007 and 1,000 more"
 
 
-def test_dispute_lines_hold_no_price_and_no_score(review):
+def test_dispute_lines_hold_no_price_and_no_score(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]],
+) -> None:
     _, _, books, drafted = review
     book = next(iter(books.values()))
     sheets = [book[name] for name in book.sheetnames if name.startswith("Dispute lines")]
@@ -221,7 +240,7 @@ def test_dispute_lines_hold_no_price_and_no_score(review):
     assert sheets[0].freeze_panes == "D2"
 
 
-def test_summary_and_data_quality(review):
+def test_summary_and_data_quality(review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]]) -> None:
     folder, names, books, _ = review
     book = next(iter(books.values()))
     summary = [[cell.value for cell in row] for row in book["Summary"].iter_rows()]
@@ -249,7 +268,9 @@ def test_summary_and_data_quality(review):
     assert ["R011", "rule", "column prices.mfp_unit is missing"] in [row[:3] for row in quality]
 
 
-def test_decisions_can_be_written_and_read_back(review, tmp_path):
+def test_decisions_can_be_written_and_read_back(
+    review: tuple[Path, list[str], dict[str, Any], list[dict[str, Any]]], tmp_path: Path
+) -> None:
     folder, names, _, _ = review
     book = openpyxl.load_workbook(folder / names[0])
     row = {cell.value: cell.column for cell in book["Findings"][1]}
@@ -263,7 +284,7 @@ def test_decisions_can_be_written_and_read_back(review, tmp_path):
     ]
 
 
-def test_a_run_without_findings_has_a_workbook_all_the_same(spark, tmp_path):
+def test_a_run_without_findings_has_a_workbook_all_the_same(spark: SparkSession, tmp_path: Path) -> None:
     findings, lines = frame_of(spark, []), lines_of(spark, [])
     names = write_workbooks(
         findings, lines, add_up(findings), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings()
@@ -276,7 +297,7 @@ def test_a_run_without_findings_has_a_workbook_all_the_same(spark, tmp_path):
     assert (tmp_path / "findings.csv").read_text(encoding="utf-8").count("\n") == 1
 
 
-def test_the_same_findings_make_the_same_file(spark, tmp_path):
+def test_the_same_findings_make_the_same_file(spark: SparkSession, tmp_path: Path) -> None:
     rows = [finding(number) for number in range(12)]
     for name, order, partitions in (("a", rows, 1), ("b", rows[::-1], 5)):
         findings = frame_of(spark, order).repartition(partitions)
@@ -288,7 +309,7 @@ def test_the_same_findings_make_the_same_file(spark, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_dismissed_findings_are_not_listed_and_are_counted(spark, tmp_path):
+def test_dismissed_findings_are_not_listed_and_are_counted(spark: SparkSession, tmp_path: Path) -> None:
     rows = [finding(number) | {"is_dismissed": number == 2 or None} for number in range(4)]
     rows[3] |= {"decision": "DISMISS", "decided_on": date(2026, 6, 1), "changed_since_decision": ["rules", "guards"]}
     found = frame_of(spark, rows)
@@ -307,7 +328,7 @@ def test_dismissed_findings_are_not_listed_and_are_counted(spark, tmp_path):
         assert len(list(csv.DictReader(file))) == 3
 
 
-def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark, tmp_path):
+def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark: SparkSession, tmp_path: Path) -> None:
     """Words next to colors, a frozen header that is repeated on paper, and what is held back in the summary."""
     lines = [("GREEN", 0), ("RED", -20), ("NONE", None), ("RED", 90), ("YELLOW", 3)]
     rows = [
@@ -349,7 +370,9 @@ def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark, tmp_pa
     assert ["Not drafted", "4 claim lines: their invoice line is red in the tie-out"] in summary
 
 
-def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_they_were_selected(spark, tmp_path):
+def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_they_were_selected(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     """Of six findings two are queued, one is drawn at random, and the others are on the sheet Findings alone."""
     rows = [finding(number) | {"priority": float(-number), "case_id": "C1"} for number in range(6)]
     standing = {
@@ -401,7 +424,7 @@ def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_th
     for sheet, row, value in (("Queue", 2, "DISPUTE"), ("Random sample", 2, "DISMISS"), ("Findings", 6, "WATCH")):
         column = next(cell.column for cell in book[sheet][1] if cell.value == "Decision")
         book[sheet].cell(row, column).value = value
-    answer = {"Answered on": date(2026, 6, 1), "Answer": "PARTIAL", "Units credited": 5}
+    answer: dict[str, Any] = {"Answered on": date(2026, 6, 1), "Answer": "PARTIAL", "Units credited": 5}
     for heading, value in answer.items():
         book["Cases"].cell(2, next(cell.column for cell in book["Cases"][1] if cell.value == heading)).value = value
     book.save(path)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from engine.contracts.facts import CLAIM_FACTS, CLAIM_SCREEN
 from engine.facts import (
@@ -318,12 +320,12 @@ WHOLE = {
 }
 
 
-def references_of(spark, tables):
+def references_of(spark: SparkSession, tables: dict[str, list[dict[str, Any]]]) -> dict[str, DataFrame]:
     return {name: reference(spark, name, *given) for name, given in tables.items()}
 
 
 @pytest.fixture(scope="module")
-def screened(spark):
+def screened(spark: SparkSession) -> dict[str, dict[str, Row]]:
     """{case: {row id: row of the screen before peers}} of the cases in SCREENED."""
     rows, tables = in_one(SCREENED)
     feed = claims(spark, rows)
@@ -331,7 +333,9 @@ def screened(spark):
     return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables), AS_OF).collect())
 
 
-def whole_of(spark, cases):
+def whole_of(
+    spark: SparkSession, cases: dict[str, tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]]
+) -> dict[str, dict[str, Row]]:
     """{case: {row id: row of CLAIM_FACTS}} of the cases."""
     rows, tables = in_one(cases)
     feed = claims(spark, rows)
@@ -349,23 +353,23 @@ def whole_of(spark, cases):
 
 
 @pytest.fixture(scope="module")
-def whole(spark):
+def whole(spark: SparkSession) -> dict[str, dict[str, Row]]:
     return whole_of(spark, WHOLE)
 
 
 @pytest.fixture(scope="module")
-def without_products(spark):
+def without_products(spark: SparkSession) -> dict[str, dict[str, Row]]:
     return whole_of(spark, WITHOUT_PRODUCTS)
 
 
-def test_screen_has_the_schema_that_it_promises(spark):
+def test_screen_has_the_schema_that_it_promises(spark: SparkSession) -> None:
     feed = claims(spark, [claim("a")])
     screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF)
     complete = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     assert complete.schema.simpleString() == CLAIM_SCREEN.simpleString()
 
 
-def test_without_tables_their_facts_are_null(spark):
+def test_without_tables_their_facts_are_null(spark: SparkSession) -> None:
     feed = claims(spark, [claim("a")])
     (row,) = claim_screen(
         feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF
@@ -376,41 +380,41 @@ def test_without_tables_their_facts_are_null(spark):
     assert row["flags_340b"] is None
 
 
-def test_product_is_the_one_valid_at_the_date_of_service(screened):
+def test_product_is_the_one_valid_at_the_date_of_service(screened: dict[str, dict[str, Row]]) -> None:
     found = screened["product as of"]
     assert found["before"]["units_per_package"] == 30
     assert found["after"]["units_per_package"] == 100
 
 
-def test_other_rows_of_a_product_are_known_of(screened):
+def test_other_rows_of_a_product_are_known_of(screened: dict[str, dict[str, Row]]) -> None:
     names = ("product_unit_type", "product_other_unit_type", "market_date", "product_first_market_date")
     found = screened["several rows of a product"]["a"]
     assert [found[name] for name in names] == ["ML", "TAB", date(2025, 2, 1), date(2025, 1, 1)]
     assert screened["product as of"]["before"]["product_other_unit_type"] is None
 
 
-def test_unknown_product_is_said_to_be_unknown(screened):
+def test_unknown_product_is_said_to_be_unknown(screened: dict[str, dict[str, Row]]) -> None:
     assert screened["unknown product"]["a"]["product_is_known"] is False
 
 
-def test_rebate_amount_is_of_the_period_and_wac_of_the_quarter_of_service(screened):
+def test_rebate_amount_is_of_the_period_and_wac_of_the_quarter_of_service(screened: dict[str, dict[str, Row]]) -> None:
     found = screened["prices of two quarters"]["late"]
     assert (found["price_ura"], found["price_wac"]) == (Decimal(3), Decimal(4))
     assert found["f20_paid_per_unit_to_wac"] == pytest.approx(60 / (30 * 4))
     assert found["f23_rebate_to_paid"] == pytest.approx(30 * 3 / 60)
 
 
-def test_latest_snapshot_of_a_price_counts(screened):
+def test_latest_snapshot_of_a_price_counts(screened: dict[str, dict[str, Row]]) -> None:
     assert screened["two snapshots"]["a"]["price_wac"] == 4
 
 
 @pytest.mark.parametrize("name", UNDATED)
-def test_an_undated_row_is_used_and_its_snapshot_kept(screened, name):
+def test_an_undated_row_is_used_and_its_snapshot_kept(screened: dict[str, dict[str, Row]], name: str) -> None:
     *_, fact, known_from = UNDATED[name]
     assert screened[f"undated: {name}"]["a"][fact] == known_from
 
 
-def test_a_pair_of_the_product_s_own_row_is_known_from_its_snapshot(spark):
+def test_a_pair_of_the_product_s_own_row_is_known_from_its_snapshot(spark: SparkSession) -> None:
     feed = claims(spark, [claim("a", hcpcs_code="J1")])
     (row,) = with_conversion(feed, None, reference(spark, "products", _PAIR | LATER)).collect()
     assert (row["conversion"]["f29_hcpcs_ndc_pair_valid"], row["conversion"]["hcpcs_pair_known_from"]) == (
@@ -428,7 +432,7 @@ FLAGS = {  # rows for SCC 20, day from which the flag is known
 }
 
 
-def test_a_flag_is_known_from_the_earliest_of_the_surest_rows(spark):
+def test_a_flag_is_known_from_the_earliest_of_the_surest_rows(spark: SparkSession) -> None:
     feed = claims(
         spark, [claim(name, submission_clarification_codes="20", state=f"S{n}") for n, name in enumerate(FLAGS)]
     )
@@ -444,12 +448,14 @@ def test_a_flag_is_known_from_the_earliest_of_the_surest_rows(spark):
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_exclusion_file_is_of_the_state_billed_and_the_quarter_of_service(screened, name):
+def test_exclusion_file_is_of_the_state_billed_and_the_quarter_of_service(
+    screened: dict[str, dict[str, Row]], name: str
+) -> None:
     case = f"listed: {name}"
     assert screened[case]["a"]["mef_listed_as"] == written(SCREENED, case, LISTED[name][-1])
 
 
-def test_policy_for_the_program_goes_before_one_for_all(screened):
+def test_policy_for_the_program_goes_before_one_for_all(screened: dict[str, dict[str, Row]]) -> None:
     facts = ("state_340b_method", "state_carves_out_contract_pharmacies")
     assert {name: tuple(row[fact] for fact in facts) for name, row in screened["state policies"].items()} == {
         "ffs": ("MEF", True),
@@ -459,7 +465,7 @@ def test_policy_for_the_program_goes_before_one_for_all(screened):
 
 
 @pytest.mark.parametrize("name", GOVERNED)
-def test_contract_that_says_most_of_the_claim_governs_it(screened, name):
+def test_contract_that_says_most_of_the_claim_governs_it(screened: dict[str, dict[str, Row]], name: str) -> None:
     case, key = f"contract: {name}", GOVERNED[name][-1]
     found = screened[case]["a"]
     assert found["contract_key"] == written(SCREENED, case, key)
@@ -467,17 +473,21 @@ def test_contract_that_says_most_of_the_claim_governs_it(screened, name):
 
 
 @pytest.mark.parametrize("name", ON_LIST)
-def test_pharmacy_is_looked_up_on_the_list_of_the_contract_that_is_named_or_governs(screened, name):
+def test_pharmacy_is_looked_up_on_the_list_of_the_contract_that_is_named_or_governs(
+    screened: dict[str, dict[str, Row]], name: str
+) -> None:
     assert screened[f"on a list: {name}"]["a"]["contract_pharmacy_is_listed"] is ON_LIST[name][-1]
 
 
-def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screened):
+def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screened: dict[str, dict[str, Row]]) -> None:
     found = screened["standing of the pharmacy"]["a"]
     assert found["contract_pharmacy_is_listed"] is False
     assert found["contract_pharmacy_is_entity_owned"] is True
 
 
-def test_settlements_of_a_claim_came_before_its_rows_or_since_and_count_once(screened):
+def test_settlements_of_a_claim_came_before_its_rows_or_since_and_count_once(
+    screened: dict[str, dict[str, Row]],
+) -> None:
     names = ("settled_units", "settled_on", "settled_since_units", "settled_since_on")
     found = {row_id: tuple(row[name] for name in names) for row_id, row in screened["settled"].items()}
     assert found == {
@@ -491,11 +501,13 @@ def test_settlements_of_a_claim_came_before_its_rows_or_since_and_count_once(scr
 
 
 @pytest.mark.parametrize("name", BOUGHT)
-def test_purchase_counts_for_the_parent_within_two_quarters(without_products, name):
+def test_purchase_counts_for_the_parent_within_two_quarters(
+    without_products: dict[str, dict[str, Row]], name: str
+) -> None:
     assert without_products[name]["a"]["entity_bought_at_340b"] is BOUGHT[name][-1]
 
 
-def test_units_asked_for_and_bought_are_added_up_over_four_quarters(whole):
+def test_units_asked_for_and_bought_are_added_up_over_four_quarters(whole: dict[str, dict[str, Row]]) -> None:
     totals = {
         name: (row["entity_units_asked_for"], row["entity_units_bought"])
         for name, row in whole["four quarters"].items()
@@ -503,17 +515,17 @@ def test_units_asked_for_and_bought_are_added_up_over_four_quarters(whole):
     assert totals == {"long ago": (30.0, 30.0), "before": (60.0, 90.0), "now": (60.0, 180.0)}
 
 
-def test_units_bought_are_not_known_where_a_package_is_not(without_products):
+def test_units_bought_are_not_known_where_a_package_is_not(without_products: dict[str, dict[str, Row]]) -> None:
     found = without_products["package not known"]["a"]
     assert found["entity_bought_at_340b"] is True
     assert found["entity_units_bought"] is None
 
 
-def test_purchase_is_unchecked_where_no_entity_is_known(without_products):
+def test_purchase_is_unchecked_where_no_entity_is_known(without_products: dict[str, dict[str, Row]]) -> None:
     assert without_products["no entity known"]["a"]["entity_bought_at_340b"] is None
 
 
-def test_facts_of_flagged_claims_show_what_the_screen_leaves_out(whole):
+def test_facts_of_flagged_claims_show_what_the_screen_leaves_out(whole: dict[str, dict[str, Row]]) -> None:
     found = whole["left out by the screen"]
     assert found["a"]["claim_id"] == "77"
     assert found["a"]["market_price"] == Decimal("1.5")
@@ -522,6 +534,8 @@ def test_facts_of_flagged_claims_show_what_the_screen_leaves_out(whole):
     assert found["b"]["duplicate_claim_id"] == "77"
 
 
-def written(cases, case, text):
+def written(
+    cases: dict[str, tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]], case: str, text: str | None
+) -> str:
     """`text` as it is written in the rows of a case."""
     return apart(list(cases).index(case), text)

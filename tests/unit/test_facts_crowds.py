@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.findings import MOST_RELATED_ROWS
@@ -28,7 +30,7 @@ def at(number: int) -> datetime:
     return DAY + timedelta(minutes=number)
 
 
-def test_duplicates_of_a_crowd_are_linear(spark):
+def test_duplicates_of_a_crowd_are_linear(spark: SparkSession) -> None:
     """Half of the rows are Medicaid's, half MFP's, each under an ICN of its own."""
     rows = [claim(f"c{n:05}", received_at=at(n)) for n in range(ROWS)]
     rows += [claim(f"m{n:05}", program="MFP", payer_id="MTF", mtf_icn=str(n), received_at=at(n)) for n in range(ROWS)]
@@ -45,7 +47,7 @@ def test_duplicates_of_a_crowd_are_linear(spark):
 
 
 @pytest.mark.parametrize("icn", ["own", "none"])
-def test_features_of_a_crowd_are_counted(spark, icn):
+def test_features_of_a_crowd_are_counted(spark: SparkSession, icn: str) -> None:
     """Claims of one prescription, claim number and patient, on many lines and at many pharmacies."""
     rows = [
         claim(
@@ -69,8 +71,8 @@ def test_features_of_a_crowd_are_counted(spark, icn):
     assert [tuple(row) for row in counts.collect()] == [expected]
 
 
-def test_a_placeholder_is_no_patient(spark):
-    def fills(patient: str, number: int) -> list[dict]:
+def test_a_placeholder_is_no_patient(spark: SparkSession) -> None:
+    def fills(patient: str, number: int) -> list[dict[str, Any]]:
         return [
             claim(f"{patient}{n}", patient_key=patient, pharmacy_key=f"P{n}", date_of_service=date(2025, 2, 1 + n % 20))
             for n in range(number)
@@ -84,7 +86,7 @@ def test_a_placeholder_is_no_patient(spark):
     assert most == {"UNKNOWN": None, "a": MOST_FILLS - MOST_FILLS // 20 + 1}
 
 
-def test_claims_of_one_dispense_by_many_entities_are_linear(spark):
+def test_claims_of_one_dispense_by_many_entities_are_linear(spark: SparkSession) -> None:
     """Two parents submit in turn; a third has one claim, the last of all. Part B lines of the service are as many."""
     medical = {"claim_type": "MEDICAL", "hcpcs_code": "J1234"}
     rows = [
@@ -113,7 +115,7 @@ def test_claims_of_one_dispense_by_many_entities_are_linear(spark):
     assert found["last"]["other_entity_row_ids"] == [f"e{n:05}" for n in range(MOST_RELATED_ROWS)]
 
 
-def test_lineage_of_a_crowd_is_netted(spark):
+def test_lineage_of_a_crowd_is_netted(spark: SparkSession) -> None:
     """Versions of one claim: each adjustment replaces what came before."""
     rows = [
         row("rebate_claims", f"r{n:05}", claim_id="0", units=str(n + 1), transaction="ADJUSTMENT" if n else "ORIGINAL",
@@ -125,7 +127,7 @@ def test_lineage_of_a_crowd_is_netted(spark):
     assert {tuple(one) for one in netting} == {("REPLACED", False, ROWS - 1)}
 
 
-def test_reversals_of_a_crowd_are_netted(spark):
+def test_reversals_of_a_crowd_are_netted(spark: SparkSession) -> None:
     """Submissions and as many reversals of one dispense, in turn, the last submission after all reversals."""
     rows = [
         row("entity_claims", f"e{n:05}", status="REVERSED" if n % 2 else "SUBMITTED",

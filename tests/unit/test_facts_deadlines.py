@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from pyspark.sql import Row, SparkSession
 
 from engine.facts.deadlines import deadlines_of_claims
 from tests.unit.facts_rows import apart, claim, claims, invoice, invoices, reference
@@ -64,7 +65,7 @@ CASES = {  # the claim; invoice lines; contracts; postmark, day from which inter
 
 
 @pytest.fixture(scope="module")
-def found(spark):
+def found(spark: SparkSession) -> dict[str, Row]:
     rows, lines, terms = [], [], []
     for number, (name, (fields, billed, contracts, _)) in enumerate(CASES.items()):
         rows += [apart(number, claim("c", **fields)) | {"source_row_id": name}]
@@ -76,7 +77,7 @@ def found(spark):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(name, found):
+def test_case(name: str, found: dict[str, Row]) -> None:
     *_, expected = CASES[name]
     if expected is None:
         assert name not in found
@@ -87,5 +88,5 @@ def test_case(name, found):
     assert [found[name][fact] for fact in names] == [*dates, term]
 
 
-def test_without_tables_nothing_is_known(spark):
+def test_without_tables_nothing_is_known(spark: SparkSession) -> None:
     assert deadlines_of_claims(claims(spark, [claim("a")]), None, None) is None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
 from engine.contracts.links import LINKS_340B
@@ -28,14 +30,20 @@ _CLAIM = {
 }
 
 
-def given(row_id: str, **fields) -> dict:
+def given(row_id: str, **fields: Any) -> dict[str, Any]:
     row = {**_CLAIM, "source_row_id": row_id, **fields}
     row.setdefault("script_key", row["rx_number"])
     row.setdefault("parent_entity_id", row["entity_id"])
     return {**row, "rx_key": row["script_key"], "pharmacy_key": row["pharmacy_npi"], "ndc9": row["ndc11"][:9]}
 
 
-def facts_of(spark, rows: list[dict], asked_for=None, links_340b=None, **tables: list[dict]) -> dict[str, dict]:
+def facts_of(
+    spark: SparkSession,
+    rows: list[dict[str, Any]],
+    asked_for: DataFrame | None = None,
+    links_340b: DataFrame | None = None,
+    **tables: list[dict[str, Any]],
+) -> dict[str, dict[str, Any]]:
     references = with_families({name: reference(spark, name, *given_rows) for name, given_rows in tables.items()})
     claims = frame(spark, rows, PREPARED_ENTITY_CLAIMS)
     found = entity_claim_facts(claims, references, asked_for, links_340b, PeerSettings(minimum=3))
@@ -46,7 +54,7 @@ def facts_of(spark, rows: list[dict], asked_for=None, links_340b=None, **tables:
 
 
 @pytest.fixture(scope="module")
-def found(spark):
+def found(spark: SparkSession) -> dict[str, dict[str, Any]]:
     """One claim or more per question, told apart by prescription, all in one job."""
     later = datetime(2025, 3, 15)
     policy = {"entity_id": "PED3A", "parent_entity_id": "PED3", "labeler_code": NDC[:5], "rx_number": "9",
@@ -141,7 +149,7 @@ def found(spark):
     )  # fmt: skip
 
 
-def test_the_register_is_read_as_of_the_date_of_service(found):
+def test_the_register_is_read_as_of_the_date_of_service(found: dict[str, dict[str, Any]]) -> None:
     assert (found["plain"]["entity_is_active"], found["plain"]["entity_type"]) == (True, "DSH")
     site = found["site"]
     assert (site["entity_is_active"], site["entity_termination_date"]) == (False, date(2025, 2, 10))
@@ -149,12 +157,14 @@ def test_the_register_is_read_as_of_the_date_of_service(found):
     assert found["unregistered"]["entity_is_active"] is None
 
 
-def test_an_orphan_drug_is_in_conflict_at_an_excluded_type_and_a_second_registration_is_seen(found):
+def test_an_orphan_drug_is_in_conflict_at_an_excluded_type_and_a_second_registration_is_seen(
+    found: dict[str, dict[str, Any]],
+) -> None:
     assert (found["ended"]["f55_orphan_ce_conflict"], found["ended"]["entity_is_dual_registered"]) == (True, True)
     assert found["plain"]["f55_orphan_ce_conflict"] is False
 
 
-def test_contracts_of_the_whole_system_count_and_a_moved_pharmacy_is_known(found):
+def test_contracts_of_the_whole_system_count_and_a_moved_pharmacy_is_known(found: dict[str, dict[str, Any]]) -> None:
     assert (found["plain"]["contract_holds"], found["site"]["contract_holds"]) == (True, True)
     assert (found["plain"]["contracts_of_entity"], found["plain"]["contracts_least_confidence"]) == (2, 0.0)
     ended = found["ended"]
@@ -165,8 +175,8 @@ def test_contracts_of_the_whole_system_count_and_a_moved_pharmacy_is_known(found
     assert (found["plain"]["pharmacy_is_entity_owned"], ended["pharmacy_is_entity_owned"]) == (True, False)
 
 
-def test_other_claims_of_a_dispense(found):
-    def seen(row_id):
+def test_other_claims_of_a_dispense(found: dict[str, dict[str, Any]]) -> None:
+    def seen(row_id: str) -> tuple[list[str] | None, list[str] | None, list[str] | None]:
         row = found[row_id]
         return row["other_entity_ids"], row["other_entity_row_ids"], row["earlier_row_ids"]
 
@@ -179,7 +189,9 @@ def test_other_claims_of_a_dispense(found):
     assert [seen(f"no key {n}") for n in (1, 2)] == [(None, None, None), (None, None, None)]
 
 
-def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quarter(found):
+def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quarter(
+    found: dict[str, dict[str, Any]],
+) -> None:
     told = {row_id: row for row_id, row in found.items() if row["is_last_of_quarter"]}
     assert {row_id for row_id in told if not row_id.startswith(("policy", "part B"))} == {
         "site",
@@ -193,8 +205,10 @@ def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quar
     assert told["unregistered"]["units_bought_4q"] is None
 
 
-def test_the_policy_of_a_product_goes_before_the_labeler_s_and_designation_and_law_are_dated(found):
-    def told(row_id):
+def test_the_policy_of_a_product_goes_before_the_labeler_s_and_designation_and_law_are_dated(
+    found: dict[str, dict[str, Any]],
+) -> None:
+    def told(row_id: str) -> list[Any]:
         row = found[f"policy {row_id}"]
         names = ("policy_contract_pharmacies", "policy_exempt_entity_types", "policy_ndc9", "pharmacy_is_designated")
         return [row[name] for name in (*names, "state_law_protects")]
@@ -206,8 +220,8 @@ def test_the_policy_of_a_product_goes_before_the_labeler_s_and_designation_and_l
     assert told("elsewhere") == ["NONE", None, NDC[:9], False, None]
 
 
-def test_part_b_lines_of_a_dispense_by_their_modifiers(found):
-    def told(row_id):
+def test_part_b_lines_of_a_dispense_by_their_modifiers(found: dict[str, dict[str, Any]]) -> None:
+    def told(row_id: str) -> tuple[list[str] | None, int | None]:
         row = found[f"part B {row_id}"]
         return row["part_b_unmarked_row_ids"], row["part_b_lines_marked"]
 
@@ -217,8 +231,8 @@ def test_part_b_lines_of_a_dispense_by_their_modifiers(found):
     assert [told(row_id) for row_id in ("no code", "at a pharmacy")] == [(None, None)] * 2
 
 
-def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):
-    def told(row_id):
+def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found: dict[str, dict[str, Any]]) -> None:
+    def told(row_id: str) -> list[bool | None]:
         row = found[row_id]
         names = ("f60_pharmacy_npi_valid", "f60_npi_active_at_dos", "f60_prescriber_npi_valid")
         return [row[name] for name in (*names, "prescriber_has_dea_number")]
@@ -228,7 +242,7 @@ def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):
     assert told("old number") == [True, False, None, None]
 
 
-def test_prescriber_distance_and_volume_of_an_entity(spark):
+def test_prescriber_distance_and_volume_of_an_entity(spark: SparkSession) -> None:
     prescribed = {"prescriber_npi": "1003000134", "ndc9": NDC[:9], "date_of_service": "2024-11-10"}
     payers = {
         "a": {},
@@ -259,7 +273,7 @@ def test_prescriber_distance_and_volume_of_an_entity(spark):
         ],
     )
 
-    def told(row_id):
+    def told(row_id: str) -> list[Any]:
         row = found[row_id]
         return [row[name] for name in ("f17_prescriber_ce_share", "prescriptions_known", "ce_volume_z")]
 
@@ -275,14 +289,14 @@ def test_prescriber_distance_and_volume_of_an_entity(spark):
     assert [found[row_id]["f18_dist_ce_pharm_km"] for row_id in ("of another", "peer 0")] == [None, None]
 
 
-def test_without_reference_tables_only_the_claims_speak(spark):
+def test_without_reference_tables_only_the_claims_speak(spark: SparkSession) -> None:
     alone = facts_of(spark, [given("plain")])["plain"]
     unknown = ("entity_is_active", "contract_holds", "pharmacy_is_entity_owned", "price_wac", "units_bought_4q")
     assert [alone[name] for name in unknown] == [None] * len(unknown)
     assert (alone["other_entity_row_ids"], alone["earlier_row_ids"]) == ([], [])
 
 
-def test_the_most_telling_window_of_submission_that_has_begun_holds(spark):
+def test_the_most_telling_window_of_submission_that_has_begun_holds(spark: SparkSession) -> None:
     rows = [
         given("any", entity_id="E1", ndc11="00003000101"),
         given("of the product", entity_id="E1"),
@@ -321,7 +335,7 @@ def test_the_most_telling_window_of_submission_that_has_begun_holds(spark):
     }
 
 
-def test_undated_rows_are_used_and_their_snapshots_kept(spark):
+def test_undated_rows_are_used_and_their_snapshots_kept(spark: SparkSession) -> None:
     later = {"snapshot_date": "2025-06-01"}
     labeler, dated = {"labeler_code": NDC[:5]}, {"begin_date": "2020-01-01"}
     rows = [
@@ -360,7 +374,7 @@ SHIPPED = {  # ship_to_npi of a purchase of 300 units, entity_npis, units that c
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_purchases_shipped_to_own_sites_that_report_nothing_do_not_count(spark, name):
+def test_purchases_shipped_to_own_sites_that_report_nothing_do_not_count(spark: SparkSession, name: str) -> None:
     """Audit, section F: entities often report claims of contract pharmacies alone."""
     ship_to, own, units = SHIPPED[name]
     tables = {} if own is None else {"entity_npis": [{"entity_id": "DSH1A", "npi": npi} for npi in own]}

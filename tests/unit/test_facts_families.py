@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.tables import TABLES
@@ -25,29 +26,31 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def families(spark):
+def families(spark: SparkSession) -> DataFrame:
     register = reference(
         spark,
         "covered_entities",
         {"entity_id": "E", "parent_entity_id": "P1", "valid_to": MOVED},
         {"entity_id": "E", "parent_entity_id": "P2", "valid_from": MOVED},
     )
-    return entity_families(register, [])
+    found = entity_families(register, [])
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="module")
-def rows(spark):
+def rows(spark: SparkSession) -> DataFrame:
     values = [(name, day, parent, "N1", NDC[:5], NDC[:9]) for name, (day, parent, _) in CASES.items()]
     schema = "source_row_id string, day string, parent_entity_id string, pharmacy_npi string, labeler_code string"
     made = spark.createDataFrame(values, f"{schema}, ndc9 string")
     return made.withColumn("date_of_service", F.col("day").cast("date"))
 
 
-def expected():
+def expected() -> dict[str, bool]:
     return {name: counts for name, (_, _, counts) in CASES.items()}
 
 
-def test_contracts(spark, rows, families):
+def test_contracts(spark: SparkSession, rows: DataFrame, families: DataFrame) -> None:
     contracts = reference(
         spark,
         "contract_pharmacies",
@@ -63,7 +66,7 @@ def test_contracts(spark, rows, families):
     assert len(found) == len(CASES)
 
 
-def test_own_pharmacies_and_designations(spark, rows, families):
+def test_own_pharmacies_and_designations(spark: SparkSession, rows: DataFrame, families: DataFrame) -> None:
     owned = with_own_pharmacy(rows, reference(spark, "entity_npis", {"entity_id": "E", "npi": "N1"}), families)
     assert {one.source_row_id: one.pharmacy_is_entity_owned for one in owned.collect()} == expected()
     designated = reference(spark, "designated_pharmacies", {"entity_id": "E", "pharmacy_npi": "N1"})
@@ -71,7 +74,7 @@ def test_own_pharmacies_and_designations(spark, rows, families):
     assert {one.source_row_id: one.pharmacy_is_designated for one in told.collect()} == expected()
 
 
-def test_purchases(spark, rows, families):
+def test_purchases(spark: SparkSession, rows: DataFrame, families: DataFrame) -> None:
     assert "invoice_date" in TABLES["chargebacks"].column_names
     purchase = {"ndc11": NDC, "contract_type": "340B", "packages": "2"}
     chargebacks = reference(
@@ -93,7 +96,7 @@ def test_purchases(spark, rows, families):
     }
 
 
-def test_purchases_know_whose_they_were(spark, families):
+def test_purchases_know_whose_they_were(spark: SparkSession, families: DataFrame) -> None:
     """For R049: bought under P1 before the entity moved, and under P2 since."""
     bought_on = {"2024-11-01": "P1", "2024-12-31": "P1", MOVED: "P2", "2025-06-01": "P2"}
     purchase = {"ndc11": NDC, "contract_type": "340B", "packages": "2", "entity_id": "E"}

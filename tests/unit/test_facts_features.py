@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -29,7 +31,7 @@ from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, frame, in_
 AS_OF = date(2025, 6, 30)
 
 
-def _lookback():
+def _lookback() -> Column:
     return lookback_quarters(AS_OF)
 
 
@@ -74,7 +76,7 @@ MEASURED = [
 ]
 
 
-def test_features_of_the_claim_itself_are_by_formula(spark):
+def test_features_of_the_claim_itself_are_by_formula(spark: SparkSession) -> None:
     schema = T.StructType.fromDDL(
         "n int, ndc_units decimal(15,3), amount_paid decimal(18,2), amount_third_party decimal(18,2), "
         "date_of_service date, period string, received_at timestamp, hcpcs_units decimal(15,3), "
@@ -94,7 +96,7 @@ def test_features_of_the_claim_itself_are_by_formula(spark):
     assert {n: float(value) if _is_number(value) else value for n, value in found.items()} == as_numbers
 
 
-def _is_number(text):
+def _is_number(text: str | None) -> bool:
     return text is not None and text not in ("true", "false")
 
 
@@ -108,7 +110,7 @@ BY_NAME_ALONE = {"entity_id": "DSH1", "pharmacy_npi": None, "pharmacy_name": "Ma
 OF_ANOTHER = {"entity_id": "DSH1", "pharmacy_npi": "1"}
 
 
-def on(days, **changed):
+def on(days: Any, **changed: Any) -> Any:
     return [claim(name, date_of_service=day, claim_id=name, **changed) for name, day in days.items()]
 
 
@@ -167,7 +169,9 @@ OPEN_ENDS = {
 }
 
 
-def features(spark, cases):
+def features(
+    spark: SparkSession, cases: dict[str, tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]]
+) -> dict[str, dict[str, Row]]:
     """{case: {name: features}} of claims of an entity that the exclusion file lists."""
     rows, tables = in_one(cases)
     feed = claims(spark, rows)
@@ -189,7 +193,7 @@ def features(spark, cases):
     return by_case(cases, told.join(_screened(feed, references), on="source_row_id", how="inner").collect())
 
 
-def _screened(feed, references):
+def _screened(feed: DataFrame, references: dict[str, DataFrame]) -> DataFrame:
     """Features that the screen holds already."""
     rows = feed.select("source_row_id", "ndc11", "hcpcs_code", "labeler_code", "pharmacy_npi", "date_of_service")
     rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))
@@ -199,11 +203,11 @@ def _screened(feed, references):
 
 
 @pytest.fixture(scope="module")
-def found(spark):
+def found(spark: SparkSession) -> dict[str, dict[str, Row]]:
     return features(spark, OF_OTHERS)
 
 
-def test_intervals_hold_from_their_first_day_to_the_day_before_their_end(spark):
+def test_intervals_hold_from_their_first_day_to_the_day_before_their_end(spark: SparkSession) -> None:
     edges = features(spark, AT_EDGES)["edges"]
     held = {
         "f11_ce_active_at_dos": (False, True, True, False, False),
@@ -221,7 +225,9 @@ def test_intervals_hold_from_their_first_day_to_the_day_before_their_end(spark):
     assert {name: tuple(row[name] for row in map(edges.get, [*EDGES, "next quarter"])) for name in held} == held
 
 
-def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark, found):
+def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(
+    spark: SparkSession, found: dict[str, dict[str, Row]]
+) -> None:
     told = {
         "f11_ce_active_at_dos": (True, None),
         "f12_cp_active_at_dos": (True, None),
@@ -236,13 +242,14 @@ def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark, found
     assert {name: tuple(row[name] for row in both) for name in told} == told
 
 
-def test_a_contract_without_an_npi_may_be_the_one(found):
+def test_a_contract_without_an_npi_may_be_the_one(found: dict[str, dict[str, Row]]) -> None:
     assert found["a contract by name alone"]["a"]["f12_cp_active_at_dos"] is None
     assert found["a contract of another"]["a"]["f12_cp_active_at_dos"] is False
 
 
-def test_every_feature_is_told_once_and_there_or_not_built():
-    assert {one.id for one in (*FEATURES, *NOT_BUILT)} == {f"F{number:02}" for number in range(1, 61)}
+def test_every_feature_is_told_once_and_there_or_not_built() -> None:
+    ids = {feature.id for feature in FEATURES} | {feature.id for feature in NOT_BUILT}
+    assert ids == {f"F{number:02}" for number in range(1, 61)}
     told = {subject: {one.column for one in FEATURES if one.subject is subject} for subject in Subject}
     for subject, facts in (
         (Subject.REBATE_CLAIM, CLAIM_FACTS),
@@ -255,7 +262,7 @@ def test_every_feature_is_told_once_and_there_or_not_built():
     assert not told[Subject.REBATE_CLAIM] & told[Subject.INVOICE]
 
 
-def test_a_feature_is_off_where_a_table_or_column_that_it_needs_is_missing():
+def test_a_feature_is_off_where_a_table_or_column_that_it_needs_is_missing() -> None:
     off = off_features(frozenset({"rebate_claims", "rebate_claims.modifiers", "identifiers_340b", "entity_claims"}))
     assert off["f13_cp_match_conf"] == (
         "missing: contract_pharmacies.pharmacy_match_confidence, contract_pharmacies.pharmacy_npi"
@@ -267,6 +274,6 @@ def test_a_feature_is_off_where_a_table_or_column_that_it_needs_is_missing():
     assert "flags_340b" in off_features(frozenset({"rebate_claims", "identifiers_340b"}))
 
 
-def test_page_of_features_is_what_the_modules_say():
+def test_page_of_features_is_what_the_modules_say() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "features.md"
     assert page.read_text(encoding="utf-8") == features_page(), "python -m docs_pages"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from engine.contracts.facts import INFLATION_FACTS
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
@@ -51,7 +53,7 @@ REPORTS = [
 ]
 
 
-def facts_of(spark, claims, **tables):
+def facts_of(spark: SparkSession, claims: DataFrame | None, **tables: Any) -> dict[str, Row]:
     references = {name: reference(spark, name, *rows) for name, rows in tables.items()}
     found = inflation_facts(references.pop("inflation_reports"), claims, references)
     assert found.schema.names == INFLATION_FACTS.names
@@ -61,12 +63,14 @@ def facts_of(spark, claims, **tables):
 
 
 @pytest.fixture(scope="module")
-def claims(spark):
+def claims(spark: SparkSession) -> DataFrame:
     rows = [{**_CLAIM, **claim, "source_row_id": f"E{n}"} for n, claim in enumerate(CLAIMS)]
     return frame(spark, rows, PREPARED_ENTITY_CLAIMS)
 
 
-def test_units_of_part_d_dispenses_are_added_up_over_the_applicable_period(spark, claims):
+def test_units_of_part_d_dispenses_are_added_up_over_the_applicable_period(
+    spark: SparkSession, claims: DataFrame
+) -> None:
     found = facts_of(spark, claims, inflation_reports=REPORTS, part_d_plans=PLANS)
     told = {period: (row["part_d_units_claimed"], row["part_d_dispenses"]) for period, row in found.items()}
     # 40 of the dispense claimed twice, 30 each of the second and fourth and of the two without a key
@@ -77,7 +81,9 @@ def test_units_of_part_d_dispenses_are_added_up_over_the_applicable_period(spark
     assert [found[period]["left_out_from"] for period in ("2025Q4", "2026Q4")] == [date(2026, 1, 1), date(2026, 10, 1)]
 
 
-def test_what_entities_claim_is_not_known_without_them_or_without_the_plans(spark, claims):
+def test_what_entities_claim_is_not_known_without_them_or_without_the_plans(
+    spark: SparkSession, claims: DataFrame
+) -> None:
     for given, tables in ((None, {"part_d_plans": PLANS}), (claims, {})):
         found = facts_of(spark, given, inflation_reports=REPORTS, **tables)
         assert {row["part_d_units_claimed"] for row in found.values()} == {None}

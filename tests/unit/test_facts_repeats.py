@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.facts import (
     asked_elsewhere,
@@ -23,21 +26,21 @@ from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, 
 AS_OF = date(2026, 4, 1)
 
 
-def invoiced(name, ndc_units, day=1, **fields):
+def invoiced(name: str, ndc_units: str, day: int = 1, **fields: Any) -> dict[str, Any]:
     return claim(name, ndc_units=ndc_units, received_at=datetime(2025, 4, day, tzinfo=UTC), **fields)
 
 
-def pbm(name, day=1, **fields):
+def pbm(name: str, day: int = 1, **fields: Any) -> dict[str, Any]:
     of_pbm = {"program": "COMMERCIAL", "payer_id": "PBM", "state": None, "ndc_units": "30"}
     return claim(name, received_at=datetime(2025, 4, day, tzinfo=UTC), **(of_pbm | fields))
 
 
-def mfp(name, icn, day=1, **fields):
+def mfp(name: str, icn: str, day: int = 1, **fields: Any) -> dict[str, Any]:
     received = {"received_at": datetime(2026, 3, day, tzinfo=UTC)}
     return claim(name, program="MFP", payer_id="MTF", state=None, mtf_icn=icn, **received, **fields)
 
 
-def other(name, program="COMMERCIAL", day=1, **fields):
+def other(name: Any, program: Any = "COMMERCIAL", day: Any = 1, **fields: Any) -> Any:
     return claim(name, program=program, payer_id="PBM", received_at=datetime(2025, 5, day, tzinfo=UTC), **fields)
 
 
@@ -233,7 +236,7 @@ ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} o
 
 
 @pytest.fixture(scope="module")
-def feed(spark):
+def feed(spark: SparkSession) -> DataFrame:
     """The claims of all cases, each case with a pharmacy and product of its own."""
     cases = [rows for rows, _ in (*ICNS.values(), *ELSEWHERE.values(), *TAKEN_BACK.values())]
     rows = [
@@ -244,12 +247,14 @@ def feed(spark):
     return claims(spark, rows, partitions=3).localCheckpoint()
 
 
-def icns_apart(number, row):
+def icns_apart(number: int, row: dict[str, Any]) -> dict[str, str]:
     """ICNs are told apart by themselves."""
     return {name: f"{number}/{row[name]}" for name in ("mtf_icn", "mtf_xref_icn") if row.get(name)}
 
 
-def expected(cases, first, value):
+def expected(
+    cases: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]], first: int, value: Callable[..., Any]
+) -> dict[str, Any]:
     return {
         f"{number}/{row}": value(number, told)
         for number, (_, found) in enumerate(cases.values(), first)
@@ -257,7 +262,7 @@ def expected(cases, first, value):
     }
 
 
-def test_what_lines_below_zero_take_back_is_not_asked_for(feed):
+def test_what_lines_below_zero_take_back_is_not_asked_for(feed: DataFrame) -> None:
     found = {
         row["source_row_id"]: (
             row["duplicate_rule"],
@@ -271,7 +276,7 @@ def test_what_lines_below_zero_take_back_is_not_asked_for(feed):
     assert {row: of for row, of in found.items() if int(row.partition("/")[0]) >= first} == told
 
 
-def test_an_open_icn_repeats_earlier_open_ones_of_its_dispense(feed):
+def test_an_open_icn_repeats_earlier_open_ones_of_its_dispense(feed: DataFrame) -> None:
     found = {
         row["source_row_id"]: row["duplicate_source_row_ids"]
         for row in duplicates(feed).where("duplicate_rule = 'R012'").collect()
@@ -279,7 +284,7 @@ def test_an_open_icn_repeats_earlier_open_ones_of_its_dispense(feed):
     assert found == expected(ICNS, 0, lambda number, rows: [f"{number}/{row}" for row in rows])
 
 
-def test_medicaid_and_another_payer_ask_for_one_prescription(feed):
+def test_medicaid_and_another_payer_ask_for_one_prescription(feed: DataFrame) -> None:
     found = {
         row["source_row_id"]: (
             row["elsewhere_program"],
@@ -291,7 +296,7 @@ def test_medicaid_and_another_payer_ask_for_one_prescription(feed):
     assert found == expected(ELSEWHERE, len(ICNS), lambda number, told: (told[0], f"{number}/{told[1]}", told[2]))
 
 
-def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark):
+def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark: SparkSession) -> None:
     feed = [
         claim("federal", rebate_type="FEDERAL", ndc_units="300", sub_program="XIX"),
         claim("no type", ndc_units="100", sub_program="XIX"),
@@ -324,7 +329,7 @@ def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark):
         assert row["f50_invoice_to_claims_gap"] == gap, said
 
 
-def test_differences_below_zero_take_units_back_from_the_totals_of_their_key(spark):
+def test_differences_below_zero_take_units_back_from_the_totals_of_their_key(spark: SparkSession) -> None:
     lines = [  # a line, and what is taken back from it
         ({}, 37),
         ({"sub_program": "XIX"}, 30),
@@ -357,7 +362,7 @@ of another program      | PARTD    | GA    | own   | 2025Q1 | 500   ||
 """
 
 
-def test_quarantined_claims_may_stand_behind_every_line_that_they_could_belong_to(spark):
+def test_quarantined_claims_may_stand_behind_every_line_that_they_could_belong_to(spark: SparkSession) -> None:
     lines = {
         "line": {},
         "elsewhere": {"state": "AL"},
@@ -386,7 +391,7 @@ def test_quarantined_claims_may_stand_behind_every_line_that_they_could_belong_t
     assert (without["line"]["quarantined_claim_lines"], without["line"]["f50_invoice_to_claims_gap"]) == (0, 1.0)
 
 
-def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(spark):
+def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(spark: SparkSession) -> None:
     rows = [
         invoice("now", units_reimbursed="500"),
         invoice("managed care", program="MDRP_MCO", units_reimbursed="300"),
@@ -423,8 +428,8 @@ def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(sp
     }
 
 
-def test_lines_are_settled_before_they_were_received_or_since(spark):
-    def line(row_id, **fields):
+def test_lines_are_settled_before_they_were_received_or_since(spark: SparkSession) -> None:
+    def line(row_id: str, **fields: Any) -> dict[str, str]:
         return invoice(row_id, units_reimbursed="100", **fields)
 
     rows = [
@@ -451,7 +456,7 @@ def test_lines_are_settled_before_they_were_received_or_since(spark):
     }
 
 
-def test_units_that_are_taken_back_are_known_of_every_claim(spark):
+def test_units_that_are_taken_back_are_known_of_every_claim(spark: SparkSession) -> None:
     feed = [
         *(invoiced("a", "30"), invoiced("b", "-10", 2), invoiced("c", "30", 3, rx_number="2", script_key="2")),
         *(pbm("d", script_key="3"), pbm("e", 2, ndc_units="-30", script_key="3", period="2025Q2")),
@@ -461,7 +466,7 @@ def test_units_that_are_taken_back_are_known_of_every_claim(spark):
     assert found == {"a": 10, "d": 30, "f": 30}
 
 
-def test_claims_that_no_line_of_a_received_invoice_bills(spark):
+def test_claims_that_no_line_of_a_received_invoice_bills(spark: SparkSession) -> None:
     lines = [
         invoice("i1", state="GA", period="2025Q1"),
         invoice("i2", state="GA", period="2025Q1", ndc11="00002000102", rebate_type="SUPPLEMENTAL"),
@@ -485,7 +490,7 @@ def test_claims_that_no_line_of_a_received_invoice_bills(spark):
     }
 
 
-def test_a_settlement_of_a_line_is_used_up_once(spark):
+def test_a_settlement_of_a_line_is_used_up_once(spark: SparkSession) -> None:
     """Credits of 1,000 units: on the line of their own sub-program and rebate type, CURRENT first, and no other."""
     rows = [
         invoice("fed xix", sub_program="XIX", units_reimbursed="1000", received_date="2025-05-01"),
@@ -516,7 +521,7 @@ def test_a_settlement_of_a_line_is_used_up_once(spark):
     }
 
 
-def test_identifiers_are_as_sure_as_the_surest_row_that_knows_them(spark):
+def test_identifiers_are_as_sure_as_the_surest_row_that_knows_them(spark: SparkSession) -> None:
     identifiers = reference(
         spark,
         "identifiers_340b",
@@ -556,7 +561,7 @@ def test_identifiers_are_as_sure_as_the_surest_row_that_knows_them(spark):
     assert states_without_identifiers(rows, identifiers) == {"RX": ["TN"]}
 
 
-def test_differences_that_correct_a_line_downward_are_known_of_its_claims(spark):
+def test_differences_that_correct_a_line_downward_are_known_of_its_claims(spark: SparkSession) -> None:
     lines = [
         invoice("i1", line_kind="CURRENT", units_reimbursed="-5"),
         invoice("i2", line_kind="PRIOR_DELTA", units_reimbursed="-30", invoice_number="2"),
@@ -570,7 +575,7 @@ def test_differences_that_correct_a_line_downward_are_known_of_its_claims(spark)
     assert {row["source_row_id"]: row["corrected_down_units"] for row in found} == {"own": 40}
 
 
-def test_a_line_s_own_past_is_of_its_sub_program_and_rebate_type_and_knows_no_future(spark):
+def test_a_line_s_own_past_is_of_its_sub_program_and_rebate_type_and_knows_no_future(spark: SparkSession) -> None:
     quarters = [f"{year}Q{quarter}" for year in (2023, 2024, 2025) for quarter in (1, 2, 3, 4)]
     lines = []
     for place, period in enumerate(quarters):
@@ -586,7 +591,7 @@ def test_a_line_s_own_past_is_of_its_sub_program_and_rebate_type_and_knows_no_fu
     assert found["chip 2025Q4"] == found["sup 2025Q4"] == (1.0, 8)
 
 
-def test_a_correction_by_difference_is_no_quarter_of_a_line(spark):
+def test_a_correction_by_difference_is_no_quarter_of_a_line(spark: SparkSession) -> None:
     lines = [
         invoice(period, period=period, units_reimbursed="1000", prescriptions=10, total_amount="5000.00")
         for period in ("2025Q1", "2025Q2")

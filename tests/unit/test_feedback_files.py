@@ -6,12 +6,14 @@ import csv
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 
 from engine.errors import InputError
 from engine.feedback import FindingFacts, KeptFeedback, accepted, entries_of, merged
+from engine.feedback.validation import Accepted
 from engine.runtime.storage import Storage
 from engine.settings import Settings
 
@@ -21,7 +23,7 @@ KNOWN = {f"f{number}": FindingFacts(Decimal(30)) for number in range(1, 10)}
 HEADINGS = ("Priority ($)", "Decision", "Reason", "Units decided", "Comment", "Decided by", "Decided on", "Finding id")
 
 
-def workbook(path: Path, *sheets: list[dict[str, object]], headings=HEADINGS) -> Path:
+def workbook(path: Path, *sheets: list[dict[str, object]], headings: tuple[str, ...] = HEADINGS) -> Path:
     book = openpyxl.Workbook()
     book.remove(book.active)
     book.create_sheet("Summary").append(["Findings", 3])
@@ -52,12 +54,12 @@ def decided(number: int = 1, **cells: object) -> dict[str, object]:
     }
 
 
-def read(path: Path, **defaults):
+def read(path: Path, **defaults: Any) -> tuple[Accepted, int]:
     entries, undecided = entries_of(path)
     return accepted(entries, KNOWN, TODAY, **defaults), undecided
 
 
-def test_a_partly_filled_workbook(tmp_path):
+def test_a_partly_filled_workbook(tmp_path: Path) -> None:
     rows = [
         decided(1, Reason="see mail", Comment=" naïve 😀\n2nd line ", **{"Units decided": 12.5}),
         {"Finding id": "f2"},
@@ -77,7 +79,7 @@ def test_a_partly_filled_workbook(tmp_path):
     assert (first["decided_at"], first["decided_by"], first["selection"]) == (DAY, "Ann", None)
 
 
-def test_columns_may_stand_anywhere_and_others_may_be_missing(tmp_path):
+def test_columns_may_stand_anywhere_and_others_may_be_missing(tmp_path: Path) -> None:
     moved = ("Finding id", "Mine", "DECIDED ON", "decided by", "Decision")
     row = {"Finding id": "f1", "Mine": "x", "DECIDED ON": "2026-06-01", "decided by": "Ann", "Decision": "PAY"}
     result, _ = read(workbook(tmp_path / "a.xlsx", [row], headings=moved))
@@ -85,13 +87,13 @@ def test_columns_may_stand_anywhere_and_others_may_be_missing(tmp_path):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_csv_file_as_spreadsheets_of_other_countries_write_it(tmp_path, delimiter):
+def test_a_csv_file_as_spreadsheets_of_other_countries_write_it(tmp_path: Path, delimiter: str) -> None:
     row = {key: str(value) for key, value in decided(1, Comment="a, b; c\nd").items()}
     result, _ = read(text_file(tmp_path / "a.csv", [row], delimiter))
     assert [(one["comment"], one["decided_at"]) for one in result.decisions] == [("a, b; c\nd", DAY)]
 
 
-def test_decisions_and_outcomes_with_the_contracts_own_column_names(tmp_path):
+def test_decisions_and_outcomes_with_the_contracts_own_column_names(tmp_path: Path) -> None:
     decision = {
         "finding_id": "f1",
         "decided_at": "2026-06-01T10:30:00-04:00",
@@ -126,7 +128,7 @@ def test_decisions_and_outcomes_with_the_contracts_own_column_names(tmp_path):
         ({"Comment": "=1+1"}, "comment holds an error, or a formula without its value", ""),
     ],
 )
-def test_what_is_wrong_is_said_with_its_row(tmp_path, cells, what, found):
+def test_what_is_wrong_is_said_with_its_row(tmp_path: Path, cells: dict[str, Any], what: str, found: str) -> None:
     result, _ = read(workbook(tmp_path / "a.xlsx", [decided(1), decided(2, **cells)]))
     assert len(result.decisions) == 1
     (problem,) = result.problems
@@ -134,7 +136,7 @@ def test_what_is_wrong_is_said_with_its_row(tmp_path, cells, what, found):
     assert problem.where == "a.xlsx, sheet Findings 1, row 3"
 
 
-def test_who_and_when_can_be_given_for_all_rows(tmp_path):
+def test_who_and_when_can_be_given_for_all_rows(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", [decided(1, **{"Decided by": None, "Decided on": None}), decided(2)])
     result, _ = read(path, decided_by="Bob", decided_on=date(2026, 6, 3))
     assert [(row["decided_by"], row["decided_at"].day) for row in result.decisions] == [("Bob", 3), ("Ann", 1)]
@@ -151,7 +153,7 @@ def test_who_and_when_can_be_given_for_all_rows(tmp_path):
         ("missing.xlsx", None, "the file cannot be opened"),
     ],
 )
-def test_files_that_are_none(tmp_path, name, content, what):
+def test_files_that_are_none(tmp_path: Path, name: str, content: bytes | None, what: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as refused:
@@ -165,7 +167,7 @@ def row(decision: str, by: str = "Ann", at: datetime = DAY, finding: str = "f1",
     return {"finding_id": finding, "decided_at": at, "decided_by": by, "decision": decision, "where": where, **values}
 
 
-def test_what_is_there_already_is_not_added_again_and_a_changed_mind_is():
+def test_what_is_there_already_is_not_added_again_and_a_changed_mind_is() -> None:
     first = merged([row("WATCH"), row("WATCH")], [], [], [])
     assert (len(first.decisions), first.known_already) == (1, 1)
     again = merged([row("WATCH")], [], first.decisions, [])
@@ -177,7 +179,7 @@ def test_what_is_there_already_is_not_added_again_and_a_changed_mind_is():
     assert changed.conflicts == [], "of one person"
 
 
-def test_people_who_disagree_are_named_with_the_decision_that_holds():
+def test_people_who_disagree_are_named_with_the_decision_that_holds() -> None:
     later = datetime(2026, 6, 5, tzinfo=UTC)
     kept = merged([row("DISPUTE", "Ann", later)], [], [], []).decisions
     result = merged([row("DISMISS", "Bob")], [], kept, [])
@@ -185,14 +187,14 @@ def test_people_who_disagree_are_named_with_the_decision_that_holds():
     assert result.conflicts == ["finding f1: DISPUTE by Ann on 2026-06-05, DISMISS by Bob on 2026-06-01; DISPUTE holds"]
 
 
-def test_two_decisions_of_one_day_in_the_same_files_are_refused():
+def test_two_decisions_of_one_day_in_the_same_files_are_refused() -> None:
     result = merged([row("DISMISS", "Ann"), row("DISPUTE", "Bob")], [], [], [])
     (problem,) = result.problems
     assert problem.what == "two decisions of one day on one finding"
     assert (problem.where, problem.found) == ("row of Ann and row of Bob", "DISMISS by Ann, DISPUTE by Bob")
 
 
-def test_outcomes_are_kept_once_and_two_answers_of_one_day_are_refused():
+def test_outcomes_are_kept_once_and_two_answers_of_one_day_are_refused() -> None:
     answer = {
         "finding_id": "f1",
         "case_id": None,
@@ -210,7 +212,7 @@ def test_outcomes_are_kept_once_and_two_answers_of_one_day_are_refused():
     assert [problem.what for problem in other.problems] == ["two answers of one day to one finding or case"]
 
 
-def test_rows_are_kept_in_a_folder_and_come_back_as_they_were(tmp_path):
+def test_rows_are_kept_in_a_folder_and_come_back_as_they_were(tmp_path: Path) -> None:
     kept = KeptFeedback(Storage(), Settings.model_validate({"output": {"root": str(tmp_path)}}))
     assert kept.rows("decisions") == []
     one, two = (

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from exports_rows import finding, frame_of
+from pyspark.sql import SparkSession
 
 from engine.findings import DECISIONS_TO_DISPUTE, final_lines, without_red_lines
 from engine.rules import dispute_codes
+from tests.unit.exports_rows import finding, frame_of
 
 CODES = dispute_codes("conf/reference")
 TODAY = date(2026, 6, 30)
@@ -28,11 +30,16 @@ USUAL = {
 }
 
 
-def decision(finding_id: str, decision: str = "DISPUTE", at: int = 1, units: str | None = None) -> tuple:
+def decision(finding_id: str, decision: str = "DISPUTE", at: int = 1, units: str | None = None) -> tuple[Any, ...]:
     return (finding_id, decision, datetime(2026, 6, at), "Ann", None if units is None else Decimal(units))
 
 
-def judged(spark, rows: dict[str, dict], decisions: list[tuple] | None = None, sent: tuple[str, ...] = ()) -> dict:
+def judged(
+    spark: SparkSession,
+    rows: dict[str, dict[str, Any]],
+    decisions: list[tuple[Any, ...]] | None = None,
+    sent: tuple[str, ...] = (),
+) -> dict[str, Any]:
     found = [finding(number) | USUAL | row | {"finding_id": name} for number, (name, row) in enumerate(rows.items())]
     decided = [decision(name) for name in rows] if decisions is None else decisions
     lines = final_lines(
@@ -45,11 +52,11 @@ def judged(spark, rows: dict[str, dict], decisions: list[tuple] | None = None, s
     return {row["finding_id"]: row for row in lines.collect()}
 
 
-def coded(codes: str) -> list[dict]:
+def coded(codes: str) -> list[dict[str, Any]]:
     return [{"code": code, "kind": "DISPUTE", "document": None} for code in codes]
 
 
-HELD_BACK = {
+HELD_BACK: dict[str, Any] = {
     "fine": ({}, None),
     "strong": ({"evidence": "STRONG"}, None),
     "to a PBM": ({"route": "PBM", "dispute_code": "PBM"}, None),
@@ -92,13 +99,13 @@ HELD_BACK = {
 }
 
 
-def test_what_is_held_back_and_why(spark):
+def test_what_is_held_back_and_why(spark: SparkSession) -> None:
     rows = judged(spark, {name: row for name, (row, _) in HELD_BACK.items()}, sent=("sent",))
     assert {name: row["held_back"] for name, row in rows.items()} == {name: why for name, (_, why) in HELD_BACK.items()}
     assert rows["accompanied"]["other_codes"] == ["Q"]
 
 
-def test_the_latest_decision_of_a_finding_holds_and_gives_the_units(spark):
+def test_the_latest_decision_of_a_finding_holds_and_gives_the_units(spark: SparkSession) -> None:
     decisions = [
         decision("all", units=None),
         decision("part", "DISMISS", 1),
@@ -116,7 +123,7 @@ def test_the_latest_decision_of_a_finding_holds_and_gives_the_units(spark):
     assert (rows["part"]["decided_by"], rows["part"]["decided_on"]) == ("Ann", date(2026, 6, 2))
 
 
-def test_what_settlements_took_up_of_a_decision_is_not_sent_again(spark):
+def test_what_settlements_took_up_of_a_decision_is_not_sent_again(spark: SparkSession) -> None:
     rows = {
         "whole": {},
         "part": {},
@@ -149,7 +156,7 @@ def test_what_settlements_took_up_of_a_decision_is_not_sent_again(spark):
     }
 
 
-def test_mfp_lines_are_sent_once_their_justification_code_is_set(spark):
+def test_mfp_lines_are_sent_once_their_justification_code_is_set(spark: SparkSession) -> None:
     found = [finding(0) | USUAL | {"finding_id": "MFP", "route": "FACILITATOR", "dispute_code": "MRA"}]
     lines = final_lines(
         frame_of(spark, found).drop("decided_on"),
@@ -162,7 +169,7 @@ def test_mfp_lines_are_sent_once_their_justification_code_is_set(spark):
     assert [row["held_back"] for row in lines.collect()] == [None]
 
 
-def test_lines_on_a_red_line_of_the_tie_out_are_held_back(spark):
+def test_lines_on_a_red_line_of_the_tie_out_are_held_back(spark: SparkSession) -> None:
     """What was held back before keeps its reason."""
     found = [finding(n) | USUAL | {"finding_id": f"F{n}"} | ({"evidence": "WEAK"} if n == 2 else {}) for n in range(3)]
     lines = final_lines(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.findings import FINDINGS
 from engine.findings import causes, compare_findings, differences
@@ -20,7 +22,7 @@ SUMMARY = {
 }
 
 
-def finding(finding_id: str, *rules: str, amount: str = "60.00", code: str = "J") -> tuple:
+def finding(finding_id: str, *rules: str, amount: str = "60.00", code: str = "J") -> tuple[Any, ...]:
     """`rules`: id, class and, where the run holds them, units at issue of the rule alone."""
     hits = [dict(zip(("rule_id", "evidence", "units"), rule.split(), strict=False)) for rule in rules]
     values = {
@@ -39,7 +41,7 @@ def finding(finding_id: str, *rules: str, amount: str = "60.00", code: str = "J"
     return tuple(values.get(name) for name in FINDINGS.names)
 
 
-def test_findings_are_new_gone_changed_or_left_out(spark):
+def test_findings_are_new_gone_changed_or_left_out(spark: SparkSession) -> None:
     before = [
         finding("same", "R001 STRONG"),
         finding("gone", "R022 STRONG"),
@@ -72,7 +74,7 @@ def test_findings_are_new_gone_changed_or_left_out(spark):
     assert (told["new"]["source_row_id"], told["new"]["before_rules"]) == ("row new", None)
 
 
-def _input(**fingerprints: str) -> dict:
+def _input(**fingerprints: str) -> dict[str, Any]:
     return {"input": SUMMARY["input"] | {name: {"fingerprint": text} for name, text in fingerprints.items()}}
 
 
@@ -127,10 +129,12 @@ def _input(**fingerprints: str) -> dict:
         ),
     ],
 )
-def test_causes_are_what_differs_and_the_rules_look_at(changed, rule_id, expected):
+def test_causes_are_what_differs_and_the_rules_look_at(
+    changed: dict[str, Any], rule_id: str, expected: list[str]
+) -> None:
     assert causes(differences(SUMMARY, SUMMARY | changed), "REBATE_CLAIM", [rule_id]) == expected
 
 
-def test_a_run_of_an_earlier_version_tells_less():
+def test_a_run_of_an_earlier_version_tells_less() -> None:
     earlier = {name: value for name, value in SUMMARY.items() if name != "thresholds"}
     assert differences(earlier, SUMMARY).thresholds == frozenset()

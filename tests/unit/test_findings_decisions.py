@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from exports_rows import finding, frame_of
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.findings import (
@@ -19,6 +20,7 @@ from engine.findings import (
 )
 from engine.findings.worth import answered_probability
 from engine.settings import PrioritySettings
+from tests.unit.exports_rows import finding, frame_of
 
 DECISIONS = [
     ("f1", datetime(2026, 9, 1, 8), "DISMISS", "RANDOM"),
@@ -31,7 +33,7 @@ DECISIONS = [
 ]
 
 
-def test_the_last_decision_up_to_the_day_of_the_run_counts(spark):
+def test_the_last_decision_up_to_the_day_of_the_run_counts(spark: SparkSession) -> None:
     schema = "finding_id string, decided_at timestamp, decision string, selection string"
     for decisions in (DECISIONS, DECISIONS[::-1]):
         given = spark.createDataFrame(decisions, schema).repartition(3)
@@ -56,7 +58,7 @@ OUTCOMES = [
 ]
 
 
-def test_findings_are_reviewed_by_answers_then_decisions_and_stand_as_they_stood_then(spark):
+def test_findings_are_reviewed_by_answers_then_decisions_and_stand_as_they_stood_then(spark: SparkSession) -> None:
     decisions = spark.createDataFrame(
         DECISIONS, "finding_id string, decided_at timestamp, decision string, selection string"
     )
@@ -91,7 +93,9 @@ def test_findings_are_reviewed_by_answers_then_decisions_and_stand_as_they_stood
 LATEST = "finding_id string, decision string, decided_on date"
 
 
-def hit(rule_id: str, evidence: str = "STRONG", related: tuple[str, ...] = (), guards: tuple = ()) -> dict:
+def hit(
+    rule_id: str, evidence: str = "STRONG", related: tuple[str, ...] = (), guards: tuple[Any, ...] = ()
+) -> dict[str, Any]:
     return {
         "rule_id": rule_id,
         "evidence": evidence,
@@ -119,7 +123,7 @@ THEN = {
 }
 
 
-def test_a_dismissed_finding_stays_out_until_what_it_rests_on_changes_and_then_says_what(spark):
+def test_a_dismissed_finding_stays_out_until_what_it_rests_on_changes_and_then_says_what(spark: SparkSession) -> None:
     usual = {"units_at_issue": Decimal(30), "rules": [hit("R016")]}
     then = [finding(0) | usual | THEN.get(name, {}) | {"finding_id": name} for name in CHANGES]
     now = [finding(0) | usual | changed | {"finding_id": name} for name, (changed, _) in CHANGES.items()]
@@ -143,13 +147,13 @@ def test_a_dismissed_finding_stays_out_until_what_it_rests_on_changes_and_then_s
     assert (rows["of no run"]["changed_since_decision"], rows["of no run"]["is_dismissed"]) == (None, True)
 
 
-def test_without_an_earlier_run_a_decision_holds(spark):
+def test_without_an_earlier_run_a_decision_holds(spark: SparkSession) -> None:
     now = frame_of(spark, [finding(0) | {"finding_id": "f"}])
     (row,) = with_decisions(now, spark.createDataFrame([("f", "DISMISS", date(2026, 6, 1))], LATEST), None).collect()
     assert (row["is_dismissed"], row["changed_since_decision"]) == (True, None)
 
 
-def test_watch_and_pay_are_decisions_too(spark):
+def test_watch_and_pay_are_decisions_too(spark: SparkSession) -> None:
     decisions = spark.createDataFrame(
         DECISIONS, "finding_id string, decided_at timestamp, decision string, selection string"
     )
@@ -162,8 +166,10 @@ def test_watch_and_pay_are_decisions_too(spark):
     ]
 
 
-def test_answers_are_counted_by_deciding_rule_and_payer(spark):
-    def said(name: str, rules: list[dict], payer: str | None = "KY", code: str | None = "M", **more) -> dict:
+def test_answers_are_counted_by_deciding_rule_and_payer(spark: SparkSession) -> None:
+    def said(
+        name: str, rules: list[dict[str, Any]], payer: str | None = "KY", code: str | None = "M", **more: Any
+    ) -> dict[str, Any]:
         return finding(0) | {
             "finding_id": name,
             "run_id": "a",
@@ -218,7 +224,7 @@ def test_answers_are_counted_by_deciding_rule_and_payer(spark):
     }
 
 
-def test_answers_draw_the_prior_as_the_contract_says(spark):
+def test_answers_draw_the_prior_as_the_contract_says(spark: SparkSession) -> None:
     rows = [(None, None, 0.9), (0, 0, 0.9), (30, 30, 0.9), (0, 70, 0.9), (3, 4, 0.6)]
     given = spark.createDataFrame(rows, "accepted bigint, answers bigint, prior double")
     column = answered_probability(F.col("accepted"), F.col("answers"), F.col("prior"), PrioritySettings())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
@@ -19,7 +21,7 @@ FLAGGED = T.StructType(ENTITY_CLAIM_FACTS.fields + _SCORED)
 INQUIRY = {"code": None, "route": "ENTITY", "party_at_fault": "ENTITY", "action": "INQUIRE"}
 
 
-def flagged(row_id: str, **fields) -> dict:
+def flagged(row_id: str, **fields: Any) -> dict[str, Any]:
     return {
         "source_row_id": row_id,
         "entity_id": "DSH010001",
@@ -38,7 +40,7 @@ def flagged(row_id: str, **fields) -> dict:
     }
 
 
-def test_an_inquiry_to_the_entity_about_quantity_times_the_discount(spark):
+def test_an_inquiry_to_the_entity_about_quantity_times_the_discount(spark: SparkSession) -> None:
     rows = [
         flagged("first"),
         flagged("again", claim_ordinal=2),

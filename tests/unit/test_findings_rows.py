@@ -7,34 +7,37 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 import pytest
-from findings_rows import as_written, dispute_code_table, flagged_claims, flagged_invoices, hit
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.match_rates import FeedProblem, Side
 from engine.findings import dispute_lines, findings_of, with_feed_problems
+from engine.rules.dispute_codes import DisputeCode
 from engine.settings import Settings
+from tests.unit.findings_rows import as_written, dispute_code_table, flagged_claims, flagged_invoices, hit
 
 SETTINGS = Settings(as_of=date(2026, 3, 1))
 
 
 @pytest.fixture(scope="module")
-def codes():
+def codes() -> list[DisputeCode]:
     return dispute_code_table()
 
 
-def _by_row(findings):
+def _by_row(findings: DataFrame) -> dict[str, Row]:
     return {row["source_row_id"]: row for row in findings.collect()}
 
 
-def lineage(**values):
+def lineage(**values: Any) -> dict[str, Any]:
     return {"program": "MDRP_FFS", "claim_id": "C1", "claim_line": 1, "ordinal": 1, "branch": 1} | values
 
 
-def test_an_adjustment_has_the_id_of_the_claim_it_replaces(spark, codes):
+def test_an_adjustment_has_the_id_of_the_claim_it_replaces(spark: SparkSession, codes: list[DisputeCode]) -> None:
     """A null rebate type is FEDERAL for Medicaid and BASE elsewhere."""
     rows = [
         {"source_row_id": "first", "plan_id": None},
@@ -49,7 +52,9 @@ def test_an_adjustment_has_the_id_of_the_claim_it_replaces(spark, codes):
     assert ids["contract"] == ids["contract, stated"] != ids["first"]
 
 
-def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(spark, codes):
+def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(
+    spark: SparkSession, codes: list[DisputeCode]
+) -> None:
     keys = [
         {"source_row_id": "plain"},
         {"source_row_id": "plan is null", "plan_id": None},
@@ -79,7 +84,9 @@ def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(
     assert findings_of(Subject.REBATE_CLAIM, other, codes, SETTINGS, "run-2").first()["finding_id"] == expected
 
 
-def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes):
+def test_claims_carry_received_and_normalised_values_link_and_worth(
+    spark: SparkSession, codes: list[DisputeCode]
+) -> None:
     rows = [
         {
             "source_row_id": "linked",
@@ -145,7 +152,9 @@ def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes
     }
 
 
-def test_words_references_and_rules_do_not_depend_on_the_order_in_which_rules_come(spark, codes):
+def test_words_references_and_rules_do_not_depend_on_the_order_in_which_rules_come(
+    spark: SparkSession, codes: list[DisputeCode]
+) -> None:
     first = {"table": "prices", "key": "1", "start": None, "end": None, "snapshot_date": date(2025, 1, 1)}
     second = {"table": "products", "key": "2", "start": date(2020, 1, 1), "end": None, "snapshot_date": None}
     hits = [
@@ -169,8 +178,8 @@ def test_words_references_and_rules_do_not_depend_on_the_order_in_which_rules_co
     assert forth["rules"][0]["related_source_row_ids"] == []
 
 
-def test_deadlines(spark, codes):
-    def mfp(received_at, **fields):
+def test_deadlines(spark: SparkSession, codes: list[DisputeCode]) -> None:
+    def mfp(received_at: datetime | None, **fields: Any) -> dict[str, Any]:
         return {"program": "MFP", "received_at": received_at, "rules": [hit("R011", action="WITHHOLD")], **fields}
 
     medicaid = {"period": "2025Q3", "invoice_sent_on": date(2026, 1, 31)}
@@ -199,14 +208,16 @@ def test_deadlines(spark, codes):
     assert (found["late"]["action"], found["last day"]["action"]) == ("PAY_AND_WATCH", "WITHHOLD")
 
 
-def test_the_twelve_quarters_of_a_dispute_may_count_from_the_period(spark, codes):
+def test_the_twelve_quarters_of_a_dispute_may_count_from_the_period(
+    spark: SparkSession, codes: list[DisputeCode]
+) -> None:
     row = {"period": "2025Q3", "invoice_postmark_date": date(2026, 1, 31), "invoice_sent_on": date(2026, 1, 31)}
     by_period = Settings(as_of=date(2026, 3, 1), deadlines={"dispute_quarters_from": "PERIOD"})
     found = findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, row), codes, by_period, "run-1").first()
     assert (found["deadline_kind"], found["last_day_date"]) == ("NO_INTEREST", date(2028, 9, 30))
 
 
-def test_invoices(spark, codes):
+def test_invoices(spark: SparkSession, codes: list[DisputeCode]) -> None:
     rows = [
         {"source_row_id": "stamped", "postmark_date": date(2026, 1, 31), "received_date": date(2026, 2, 3),
          "invoice_number": "I1"},
@@ -244,7 +255,7 @@ def test_invoices(spark, codes):
     assert dispute_lines(findings, codes, SETTINGS).collect() == []
 
 
-def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
+def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark: SparkSession, codes: list[DisputeCode]) -> None:
     reason = {"feature": "f24_units_per_prescription", "value": 900.0, "typical_low": 28.5, "typical_high": 90.0,
               "peers": 3210, "contribution": 0.731}  # fmt: skip
     model = hit("R052", "WEAK", message="Unusual.", code="R", action="DISPUTE", units_at_issue=None)
@@ -266,7 +277,7 @@ def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
     assert [code["code"] for code in with_a_rule["codes"]] == ["X"]
 
 
-def test_a_reranker_raises_and_sinks_findings_but_strong_ones(spark, codes):
+def test_a_reranker_raises_and_sinks_findings_but_strong_ones(spark: SparkSession, codes: list[DisputeCode]) -> None:
     """Of 60 dollars each: p(valid) is what it says, and 0.9 at least where evidence is STRONG."""
     weak = hit("R050", "WEAK", action="INQUIRE")
     rows = [
@@ -285,7 +296,7 @@ def test_a_reranker_raises_and_sinks_findings_but_strong_ones(spark, codes):
     }
 
 
-def test_history(spark, codes):
+def test_history(spark: SparkSession, codes: list[DisputeCode]) -> None:
     before = findings_of(
         Subject.REBATE_CLAIM,
         flagged_claims(
@@ -323,7 +334,7 @@ def test_history(spark, codes):
     }
 
 
-def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
+def test_a_dispute_line_is_what_a_state_can_check(spark: SparkSession, codes: list[DisputeCode]) -> None:
     reference = {
         "table": "medicaid_exclusions",
         "key": "NPI 1234567893 (KY)",
@@ -374,7 +385,7 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
     assert not [name for name in line if "score" in name or "anomaly" in name or "p_value" in name or "price" in name]
 
 
-def test_findings_of_a_month_that_links_less_than_usual_say_so(spark, codes):
+def test_findings_of_a_month_that_links_less_than_usual_say_so(spark: SparkSession, codes: list[DisputeCode]) -> None:
     def problem(side: Side, program: str | None, source: str) -> FeedProblem:
         return FeedProblem(side, program, source, date(2025, 8, 1), 100, 5, 0.4, is_of_strong_tiers=False)
 

@@ -23,12 +23,12 @@ class LocalStorage:
         return Path(uri).read_bytes()
 
 
-def settings_of(root, *words: str) -> Settings:
+def settings_of(root: Path, *words: str) -> Settings:
     return load_settings(None, [f"output.root={root}", *words])
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path: Path) -> Path:
     """Output folder with a run that was made with settings of its own."""
     settings = settings_of(
         tmp_path, "link.days_apart=5", "input.tables.products.path=p.parquet", "input.tables.products.complete=true"
@@ -47,7 +47,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_settings_that_are_not_given_are_the_runs(root):
+def test_settings_that_are_not_given_are_the_runs(root: Path) -> None:
     folder, _, then = finished_run(LocalStorage(), settings_of(root), "demo")
     assert folder == join(str(root), "demo")
     assert then.link.days_apart == 5
@@ -55,12 +55,12 @@ def test_settings_that_are_not_given_are_the_runs(root):
     assert (then.input.root, str(then.as_of)) == ("/data/claims", "2026-09-30")
 
 
-def test_a_given_setting_that_differs_is_named_with_both_values(root):
+def test_a_given_setting_that_differs_is_named_with_both_values(root: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"link\.days_apart(.|\n)*found: +4\n(.|\n)*expected: 5"):
         finished_run(LocalStorage(), settings_of(root, "link.days_apart=4"), "demo")
 
 
-def test_another_reference_file_is_named(root, tmp_path):
+def test_another_reference_file_is_named(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "reference"
     other.mkdir()
     (other / "dispute_codes.csv").write_text("code\n")
@@ -69,6 +69,6 @@ def test_another_reference_file_is_named(root, tmp_path):
 
 
 @pytest.mark.parametrize("run_id", ["../demo", "demo/../demo", "/etc", "mlflow.db", ""])
-def test_a_run_id_cannot_leave_the_output_folder(root, run_id):
+def test_a_run_id_cannot_leave_the_output_folder(root: Path, run_id: str) -> None:
     with pytest.raises(OutputError, match="--with"):
         published(LocalStorage(), settings_of(root), run_id, "--with")

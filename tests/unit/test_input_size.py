@@ -5,6 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,24 +20,26 @@ from engine.settings import Settings, load_settings
 LINES = b"".join(b"%07d,%s\n" % (number, b"claim" * 10) for number in range(100_000))  # 59 bytes each
 
 
-def size_of(tmp_path, name: str, content: bytes) -> InputSize:
+def size_of(tmp_path: Path, name: str, content: bytes) -> InputSize:
     (tmp_path / name).write_bytes(content)
     return input_size([tmp_path / name])
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.psv", "a.jsonl"])
-def test_text_counts_with_its_bytes_and_the_lines_of_its_start(tmp_path, name):
+def test_text_counts_with_its_bytes_and_the_lines_of_its_start(tmp_path: Path, name: str) -> None:
     assert size_of(tmp_path, name, LINES) == InputSize(len(LINES), pytest.approx(100_000, rel=0.01))
 
 
 @pytest.mark.parametrize(("ending", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress)])
-def test_compressed_text_counts_with_what_it_expands_to(tmp_path, ending, compress):
+def test_compressed_text_counts_with_what_it_expands_to(
+    tmp_path: Path, ending: str, compress: Callable[..., Any]
+) -> None:
     found = size_of(tmp_path, f"a.csv.{ending}", compress(LINES))
     assert found.bytes == pytest.approx(len(LINES), rel=0.05)
     assert found.rows == pytest.approx(100_000, rel=0.05)
 
 
-def test_a_long_gzip_is_judged_by_its_start(tmp_path):
+def test_a_long_gzip_is_judged_by_its_start(tmp_path: Path) -> None:
     """Of more than the sample: text that does not compress well, as several members."""
     text = b"".join(b"%s\n" % bytes(40 + (number * place) % 80 for place in range(199)) for number in range(20_000))
     content = gzip.compress(text, compresslevel=0) + gzip.compress(text, compresslevel=0)
@@ -43,7 +48,7 @@ def test_a_long_gzip_is_judged_by_its_start(tmp_path):
     assert found.rows == pytest.approx(40_000, rel=0.05)
 
 
-def test_parquet_counts_with_the_rows_and_uncompressed_bytes_of_its_footer(tmp_path):
+def test_parquet_counts_with_the_rows_and_uncompressed_bytes_of_its_footer(tmp_path: Path) -> None:
     table = pa.table({"n": pa.array(range(50_000), pa.int64())})
     for name, compression in (("a", "zstd"), ("b", "none")):
         pq.write_table(table, tmp_path / f"{name}.parquet", compression=compression, use_dictionary=False)
@@ -54,7 +59,7 @@ def test_parquet_counts_with_the_rows_and_uncompressed_bytes_of_its_footer(tmp_p
     assert (tmp_path / "a.parquet").stat().st_size < 300_000
 
 
-def test_archives_and_workbooks_count_with_the_bytes_of_their_members(tmp_path):
+def test_archives_and_workbooks_count_with_the_bytes_of_their_members(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("one.csv", LINES)
         archive.writestr("two.csv", LINES)
@@ -62,17 +67,17 @@ def test_archives_and_workbooks_count_with_the_bytes_of_their_members(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv.gz", "a.csv.bz2", "a.zip", "a.xlsx"])
-def test_a_damaged_file_counts_with_its_own_bytes(tmp_path, name):
+def test_a_damaged_file_counts_with_its_own_bytes(tmp_path: Path, name: str) -> None:
     assert size_of(tmp_path, name, b"nonsense" * 100).bytes == 800
 
 
-def test_empty_and_missing_files_count_nothing(tmp_path):
+def test_empty_and_missing_files_count_nothing(tmp_path: Path) -> None:
     assert size_of(tmp_path, "a.csv", b"") == InputSize(0, 0)
     assert input_size([tmp_path / "none.csv"]) == InputSize(0, 0)
     assert input_size([]) == InputSize(0, 0)
 
 
-def test_of_many_files_some_stand_for_all(tmp_path, monkeypatch):
+def test_of_many_files_some_stand_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = []
     size = input_size.__globals__["_size"]
     monkeypatch.setitem(input_size.__globals__, "_size", lambda file: looked_at.append(file) or size(file))
@@ -83,7 +88,7 @@ def test_of_many_files_some_stand_for_all(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     for name in (
         "rebate_claims/state=AK/part.parquet",
         "rebate_claims/_SUCCESS",
@@ -101,11 +106,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def names(folder, settings: Settings) -> set[str]:
+def names(folder: Path, settings: Settings) -> set[str]:
     return {file.relative_to(folder).as_posix() for file in input_files(settings)}
 
 
-def test_tables_are_found_by_name_in_the_input_folder(folder):
+def test_tables_are_found_by_name_in_the_input_folder(folder: Path) -> None:
     found = names(folder, load_settings(None, [f"input.root={folder}"]))
     assert found == {"rebate_claims/state=AK/part.parquet", "Invoices.CSV", "prices.csv.gz"}
     assert names(folder, load_settings(None, [f"input.root=file://{folder}"])) == found
@@ -124,7 +129,7 @@ def test_tables_are_found_by_name_in_the_input_folder(folder):
         ("s3://bucket/x.csv", set()),
     ],
 )
-def test_files_folders_and_patterns_of_the_tables_own_paths(folder, path, expected):
+def test_files_folders_and_patterns_of_the_tables_own_paths(folder: Path, path: str, expected: set[str]) -> None:
     tables = {"pharmacies": {"path": path}}
     without_folder = Settings.model_validate({"input": {"root": f"{folder}/", "tables": tables}})
     by_name = {"rebate_claims/state=AK/part.parquet", "Invoices.CSV", "prices.csv.gz"}
@@ -134,7 +139,7 @@ def test_files_folders_and_patterns_of_the_tables_own_paths(folder, path, expect
         assert names(folder, Settings.model_validate({"input": {"tables": absolute}})) == expected
 
 
-def test_fallbacks_count_and_each_file_once(folder):
+def test_fallbacks_count_and_each_file_once(folder: Path) -> None:
     products = {"path": "more/sdud-2024.csv", "fallback": {"path": "odd[1].csv"}}
     tables = {"products": products, "invoices": {"path": "more/sdud-2024.csv"}}
     found = input_files(Settings.model_validate({"input": {"root": str(folder / "more"), "tables": tables}}))
@@ -144,7 +149,7 @@ def test_fallbacks_count_and_each_file_once(folder):
     assert of_paths == [folder / "more" / "sdud-2024.csv", folder / "odd[1].csv"]
 
 
-def test_available_memory_is_the_least_of_the_machine_and_its_containers_limit(tmp_path):
+def test_available_memory_is_the_least_of_the_machine_and_its_containers_limit(tmp_path: Path) -> None:
     group = tmp_path / "sys" / "fs" / "cgroup"
     group.mkdir(parents=True)
     (tmp_path / "proc").mkdir()
@@ -164,7 +169,7 @@ def test_available_memory_is_the_least_of_the_machine_and_its_containers_limit(t
     assert available_memory(tmp_path) == 50_000
 
 
-def test_available_memory_without_proc_is_the_whole_machines(tmp_path):
+def test_available_memory_without_proc_is_the_whole_machines(tmp_path: Path) -> None:
     found = available_memory(tmp_path)
     assert found is not None
     assert found > 2**28

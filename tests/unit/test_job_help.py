@@ -13,7 +13,9 @@ from jobs.launcher import jobs
 
 
 @pytest.mark.parametrize("name", sorted(jobs()))
-def test_help_shows_the_command_and_an_example_with_options_that_it_has(name, monkeypatch, capsys):
+def test_help_shows_the_command_and_an_example_with_options_that_it_has(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     with pytest.raises(SystemExit) as ended:

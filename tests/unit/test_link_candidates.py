@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from typing import Any
 
 import pytest
-from link_rows import entity, frame, keep, rebate
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import NotLinked
 from engine.contracts.links import CANDIDATE_PAIRS
@@ -18,6 +19,7 @@ from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
 from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
+from tests.unit.link_rows import entity, frame, keep, rebate
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +67,7 @@ WHY_NOT = {
 }
 
 
-def _pairs(spark, asked: Asked, settings: LinkSettings = SETTINGS) -> list[dict]:
+def _pairs(spark: SparkSession, asked: Asked, settings: LinkSettings = SETTINGS) -> list[dict[str, Any]]:
     found = candidate_pairs(
         frame(spark, REBATE, PREPARED_REBATE_CLAIMS),
         frame(spark, ENTITY, PREPARED_ENTITY_CLAIMS),
@@ -79,7 +81,7 @@ def _pairs(spark, asked: Asked, settings: LinkSettings = SETTINGS) -> list[dict]
 
 
 @pytest.fixture(scope="module")
-def pairs(spark) -> dict[tuple[str, str], dict]:
+def pairs(spark: SparkSession) -> dict[tuple[str, str], dict[str, Any]]:
     """Of all rebate claims but two of the crowd and the place's own."""
     asked = {row for row, _ in WHY_NOT} | {"nobody's"}
     found = _pairs(spark, Asked(rebate_claims=tuple(sorted(asked))))
@@ -88,28 +90,32 @@ def pairs(spark) -> dict[tuple[str, str], dict]:
     return by_rows
 
 
-def test_every_pair_that_met_says_what_became_of_it(pairs):
+def test_every_pair_that_met_says_what_became_of_it(pairs: dict[tuple[str, str], dict[str, Any]]) -> None:
     told = {rows: (pair["link_tier"], pair["why_not"]) for rows, pair in pairs.items()}
     assert told == WHY_NOT
     for pair in pairs.values():
         assert pair["link_is_chosen"] is (pair["why_not"] is None)
 
 
-def test_contributions_add_up_to_the_score_also_where_nothing_was_linked(pairs):
+def test_contributions_add_up_to_the_score_also_where_nothing_was_linked(
+    pairs: dict[tuple[str, str], dict[str, Any]],
+) -> None:
     for pair in pairs.values():
         parts = pair["link_contributions"]
         assert parts[0]["field"] == "met_by"
         assert sum(part["weight"] for part in parts) == pytest.approx(pair["link_score"], abs=1e-6)
 
 
-def test_of_a_340b_claim_the_rebate_claims_that_compete_for_it(spark):
+def test_of_a_340b_claim_the_rebate_claims_that_compete_for_it(spark: SparkSession) -> None:
     found = _pairs(spark, Asked(entity_claims=("E2",)))
     assert {(pair["source_row_id"], pair["why_not"]) for pair in found} == {
         (rebate_row, why_not) for (rebate_row, entity_row), (_, why_not) in WHY_NOT.items() if entity_row == "E2"
     }
 
 
-def test_chosen_are_the_links_and_they_score_the_same(spark, pairs):
+def test_chosen_are_the_links_and_they_score_the_same(
+    spark: SparkSession, pairs: dict[tuple[str, str], dict[str, Any]]
+) -> None:
     links = link_340b(
         frame(spark, REBATE, PREPARED_REBATE_CLAIMS),
         frame(spark, ENTITY, PREPARED_ENTITY_CLAIMS),
@@ -122,7 +128,7 @@ def test_chosen_are_the_links_and_they_score_the_same(spark, pairs):
     assert {row for row, _ in linked} - {row for row, _ in chosen} == {"of the place itself"}
 
 
-def test_what_was_learned_survives_json():
+def test_what_was_learned_survives_json() -> None:
     again = Learned.from_json({**json.loads(json.dumps(LEARNED.as_json())), "links_by_tier": {"T1": 3}})
     assert again == LEARNED
     settings = again.in_settings(SETTINGS)
@@ -133,7 +139,7 @@ def test_what_was_learned_survives_json():
             assert weights.weight(field, level) == LEARNED.weights.weight(field, level)
 
 
-def test_everything_that_a_pair_may_say_has_words():
+def test_everything_that_a_pair_may_say_has_words() -> None:
     assert set(LINK_FIELD_WORDS) == {"met_by", *LEVELS}
     assert {field: set(levels) for field, levels in LINK_LEVEL_WORDS.items()} == {
         "met_by": set(Block),

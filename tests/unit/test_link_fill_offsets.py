@@ -31,14 +31,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("what", CASES)
-def test_offsets(what):
+def test_offsets(what: str) -> None:
     steps, payers, entities = CASES[what]
     for rows in (steps, steps[::-1]):
         found = learn(rows, LinkSettings())
         assert (found.payers, found.entities) == (payers, entities)
 
 
-def test_what_the_settings_say_holds():
+def test_what_the_settings_say_holds() -> None:
     steps = [("GA", "E1", 1, 50), ("GA", "E2", 0, 60)]
     found = learn(steps, LinkSettings(fill_offsets={"E1": 0}))
     assert found.entities == {"E1": 0}

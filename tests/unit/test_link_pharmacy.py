@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from link_rows import dispense, frame, rebate
+from pyspark.sql import SparkSession
 
 from engine.contracts.links import LINKS_PHARMACY
 from engine.contracts.prepared import PHARMACY_DISPENSES, PREPARED_REBATE_CLAIMS
 from engine.link import link_pharmacy
+from tests.unit.link_rows import dispense, frame, rebate
 
 # what: (rebate claim, dispense, is linked)
 CASES = {
@@ -26,7 +27,7 @@ CASES = {
 }
 
 
-def test_links(spark):
+def test_links(spark: SparkSession) -> None:
     at = datetime(2025, 2, 20, 8, 30, tzinfo=UTC)
     claims, dispenses = [], []
     for number, (claim, given, _) in enumerate(CASES.values()):

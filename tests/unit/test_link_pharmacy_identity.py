@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from engine.contracts.tables import TABLES
 from engine.link import resolve_pharmacies
@@ -114,7 +116,7 @@ CASES = SAME | NOT_THE_SAME | NOT_DECIDABLE
 
 
 @pytest.fixture(scope="module")
-def found(spark):
+def found(spark: SparkSession) -> dict[str, Row]:
     contracts, pharmacies = [], []
     for number, (contract, registered, _) in enumerate(CASES.values()):
         contracts.append({"entity_id": f"case {number}", **_row(number, contract, "pharmacy_name")})
@@ -132,7 +134,7 @@ def found(spark):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_pairs(found, case):
+def test_pairs(found: dict[str, Row], case: str) -> None:
     number = list(CASES).index(case)
     expected = CASES[case][2]
     row = found[f"case {number}"]
@@ -144,8 +146,8 @@ def test_pairs(found, case):
         assert SETTINGS.threshold <= row.pharmacy_match_confidence < 1
 
 
-def test_what_agreed_is_told(found):
-    def fields(case):
+def test_what_agreed_is_told(found: dict[str, Row]) -> None:
+    def fields(case: str) -> list[str]:
         return found[f"case {list(CASES).index(case)}"].pharmacy_match_fields
 
     assert fields("all equal") == ["name", "address", "phone", "zip"]
@@ -154,12 +156,12 @@ def test_what_agreed_is_told(found):
     assert fields("legal name against trade name at one address with one phone") == ["address", "phone", "zip"]
 
 
-def test_an_npi_of_the_source_stays(found):
+def test_an_npi_of_the_source_stays(found: dict[str, Row]) -> None:
     row = found["given"]
     assert (row.pharmacy_npi, row.pharmacy_match_confidence, row.pharmacy_match_fields) == ("1003000126", 1.0, None)
 
 
-def test_a_block_with_too_many_candidates_is_left_out(spark):
+def test_a_block_with_too_many_candidates_is_left_out(spark: SparkSession) -> None:
     """Two contracts with the phone of two pharmacies make four candidates."""
     shared = {"name": "ELM", "address": "1 ELM ST", "phone": "212-555-0142", "state": "S1"}
     contracts = [
@@ -174,7 +176,7 @@ def test_a_block_with_too_many_candidates_is_left_out(spark):
     assert asserted == {3: {"1": None, "2": None}, 4: {"1": "right", "2": None}}
 
 
-def test_log2_odds_and_confidence():
+def test_log2_odds_and_confidence() -> None:
     assert log2_odds(0.5) == 0
     assert confidence(0) == 0.5
     assert confidence(log2_odds(0.95)) == pytest.approx(0.95)
@@ -193,12 +195,12 @@ def test_log2_odds_and_confidence():
         ("MAIN ST", None, False),
     ],
 )
-def test_streets(one, other, same):
+def test_streets(one: str | None, other: str | None, same: bool) -> None:
     assert is_same_street(one, other, SETTINGS.street_agrees) is same
 
 
-def test_a_name_says_less_the_more_places_carry_it():
-    def weight(one, other, carriers=1):
+def test_a_name_says_less_the_more_places_carry_it() -> None:
+    def weight(one: str, other: str, carriers: int = 1) -> float:
         return name_weight([{"name": one, "carriers": carriers}], [{"name": other, "carriers": 1}], SETTINGS)
 
     weights = SETTINGS.weights
@@ -209,7 +211,7 @@ def test_a_name_says_less_the_more_places_carry_it():
     assert name_weight([], [{"name": "BLAKE", "carriers": 1}], SETTINGS) == 0
 
 
-def test_conflicts_count_against():
+def test_conflicts_count_against() -> None:
     house = {"house_number": "12", "street": "MAIN ST", "suite": "4"}
     weights = SETTINGS.weights
     assert address_weight(house, house, SETTINGS) == weights.address
@@ -225,12 +227,12 @@ def test_conflicts_count_against():
     assert other - score == weights.store_number_differs - weights.store_number
 
 
-def _row(number: int, described, name: str) -> dict:
+def _row(number: int, described: tuple[str | None, dict[str, Any]] | str, name: str) -> dict[str, Any]:
     given, changed = (described, {}) if described is None or isinstance(described, str) else described
     row = {**PLACE, name: given, **changed}
     return {key: value.format(200 + number) if isinstance(value, str) else value for key, value in row.items()}
 
 
-def _frame(spark, table: str, rows: list[dict]):
+def _frame(spark: SparkSession, table: str, rows: list[dict[str, Any]]) -> DataFrame:
     schema = TABLES[table].schema
     return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)

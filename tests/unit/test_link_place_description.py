@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.link.place_description import described
@@ -40,7 +41,7 @@ PHONES = {
 }
 
 
-def test_spellings(spark):
+def test_spellings(spark: SparkSession) -> None:
     lines = [line for line in SPELLINGS.splitlines() if line.strip()]
     given, expected = [], {}
     for number, line in enumerate(lines):
@@ -58,14 +59,14 @@ def test_spellings(spark):
 
 
 @pytest.mark.parametrize(("column", "cases"), [("zip5", ZIPS), ("phone10", PHONES)])
-def test_digits(spark, column, cases):
+def test_digits(spark: SparkSession, column: str, cases: dict[str, str | None]) -> None:
     rows = spark.createDataFrame([(text, text) for text in cases], "zip string, phone string")
     rows = rows.withColumns({"name": F.lit("Elm"), "address": F.lit(None).cast("string")})
     received = "zip" if column == "zip5" else "phone"
     assert {row[received]: row[column] for row in _described(rows).collect()} == cases
 
 
-def _described(rows):
+def _described(rows: DataFrame) -> DataFrame:
     nothing = F.lit(None).cast("string")
     zip_code, phone = (F.col(name) if name in rows.columns else nothing for name in ("zip", "phone"))
     return described(

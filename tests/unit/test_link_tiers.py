@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from itertools import chain
+from typing import Any
 
 import pytest
-from link_rows import entity, frame, keep, rebate
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from engine.contracts.links import LINKS_340B
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.link import link_340b
 from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
+from tests.unit.link_rows import entity, frame, keep, rebate
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +30,7 @@ DOCTOR = {"prescriber_npi": "doctor"}
 MEDICAL = {"claim_type": "MEDICAL", "fill_number": None}
 
 # what: (rebate claim, entity claim, tier, fields that differ)
-PAIRS = {
+PAIRS: dict[str, Any] = {
     "all equal": ({}, {}, "T1", []),
     "quantity at 1 %": ({"ndc_units": "30.3"}, {}, "T1", []),
     "quantity just over 1 %": ({"ndc_units": "30.301"}, {}, "T3", ["quantity"]),
@@ -201,7 +204,7 @@ TUPLES = {
 
 SECOND_FILL = {"fill_number": 1, "date_of_service": date(2025, 2, 12)}
 # case: (rebate claims, entity claims), each with a name of its own; a prescription per case
-COMPETING = {
+COMPETING: dict[str, Any] = {
     "neighbour": ([("first", {}), ("second", SECOND_FILL)], [("given", {})]),
     "programs": (
         [
@@ -232,7 +235,7 @@ COMPETING = {
 }
 
 
-def pair_rows() -> tuple[list[dict], list[dict]]:
+def pair_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Each pair with a prescription and a doctor of its own."""
     claims, given = [], []
     for number, (claim, claim_of_entity, *_) in enumerate(PAIRS.values()):
@@ -246,7 +249,7 @@ def pair_rows() -> tuple[list[dict], list[dict]]:
     return claims, given
 
 
-def tuple_rows() -> tuple[list[dict], list[dict]]:
+def tuple_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     claims, given = [], []
     for case, (claimed, reported, _) in TUPLES.items():
         for side, make, rows in ((claims, rebate, claimed), (given, entity, reported)):
@@ -257,22 +260,29 @@ def tuple_rows() -> tuple[list[dict], list[dict]]:
     return claims, given
 
 
-def competing_rows() -> tuple[list[dict], list[dict]]:
+def competing_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     claims = [rebate(f"{c}: {n}", script_key=c, **f) for c, (rows, _) in COMPETING.items() for n, f in rows]
     given = [entity(f"{c}: {n}", script_key=c, **f) for c, (_, rows) in COMPETING.items() for n, f in rows]
     return claims, given
 
 
 @pytest.fixture(scope="module")
-def links(spark):
+def links(spark: SparkSession) -> dict[str, Row]:
     """The links of all cases at once, which meet nowhere."""
     sides = zip(pair_rows(), tuple_rows(), competing_rows(), strict=True)
-    found = linked(spark, *(list(chain(*side)) for side in sides), partitions=3)
+    claims, given = (list(chain(*side)) for side in sides)
+    found = linked(spark, claims, given, partitions=3)
     assert found.schema.simpleString() == LINKS_340B.simpleString()
     return {row.source_row_id: row for row in found.collect()}
 
 
-def linked(spark, claims, given, settings=SETTINGS, partitions=1):
+def linked(
+    spark: SparkSession,
+    claims: list[dict[str, Any]],
+    given: list[dict[str, Any]],
+    settings: LinkSettings = SETTINGS,
+    partitions: int = 1,
+) -> DataFrame:
     return link_340b(
         frame(spark, claims, PREPARED_REBATE_CLAIMS, partitions),
         frame(spark, given, PREPARED_ENTITY_CLAIMS, partitions),
@@ -287,7 +297,7 @@ def linked(spark, claims, given, settings=SETTINGS, partitions=1):
 
 
 @pytest.mark.parametrize("what", PAIRS)
-def test_pair(links, what):
+def test_pair(links: dict[str, Row], what: str) -> None:
     number = list(PAIRS).index(what)
     _, claim_of_entity, tier, differ = PAIRS[what]
     link = links.get(f"rebate-{number}")
@@ -301,7 +311,7 @@ def test_pair(links, what):
     assert link.link_date_of_service == claim_of_entity.get("date_of_service", date(2025, 2, 10))
 
 
-def test_a_score_is_the_sum_of_what_the_fields_add(links):
+def test_a_score_is_the_sum_of_what_the_fields_add(links: dict[str, Row]) -> None:
     weights = configured_weights(SETTINGS)
     link = links[f"rebate-{list(PAIRS).index('quantity at 5 %')}"]
     assert [tuple(part) for part in link.link_contributions] == [
@@ -317,20 +327,24 @@ def test_a_score_is_the_sum_of_what_the_fields_add(links):
     assert [part.field for part in by_tuple.link_contributions] == ["met_by", "fill_number"]
 
 
-def test_entity_quantity_in_units(links):
-    def units(what):
+def test_entity_quantity_in_units(links: dict[str, Row]) -> None:
+    def units(what: str) -> Decimal:
         return links[f"rebate-{list(PAIRS).index(what)}"].link_ndc_units
 
-    assert (units("packages for units"), units("units for packages"), units("all equal")) == (90, 90, 30)
+    assert (units("packages for units"), units("units for packages"), units("all equal")) == (
+        Decimal(90),
+        Decimal(90),
+        Decimal(30),
+    )
 
 
-def test_a_tuple_must_be_the_only_one_of_its_day_on_both_sides(links):
+def test_a_tuple_must_be_the_only_one_of_its_day_on_both_sides(links: dict[str, Row]) -> None:
     claims, _ = tuple_rows()
     found = {row["source_row_id"] for row in claims} & links.keys()
     assert found == {name for _, _, names in TUPLES.values() for name in names}
 
 
-def test_a_crowded_key_is_set_aside_and_counted(spark):
+def test_a_crowded_key_is_set_aside_and_counted(spark: SparkSession) -> None:
     """A junk number shared by more claims than a prescription can have links nothing; others are not touched."""
     claims = [rebate(f"junk {n}", script_key="9999999") for n in range(5)] + [rebate("good")]
     given = [entity(f"junk {n}", script_key="9999999") for n in range(3)] + [entity("good")]
@@ -344,14 +358,14 @@ def test_a_crowded_key_is_set_aside_and_counted(spark):
     assert found.set_aside == {"rebate_claims": 5, "entity_claims": 3}
 
 
-def test_an_oversized_block_without_rx_numbers_is_set_aside_and_counted(spark):
+def test_an_oversized_block_without_rx_numbers_is_set_aside_and_counted(spark: SparkSession) -> None:
     """Claims without a usable Rx number that share pharmacy, product, day and prescriber are never all paired."""
     unusable = {"script_key": None, "rx_key": None, "prescriber_npi": "1003000134"}
     claims = [rebate(f"junk {n}", **unusable) for n in range(5)] + [rebate("good")]
     given = [entity(f"junk {n}", **unusable) for n in range(3)] + [entity("good")]
     written = []
 
-    def counted(name, rows):
+    def counted(name: str, rows: DataFrame) -> DataFrame:
         kept = keep(name, rows)
         written.append((name, kept.count()))
         return kept
@@ -367,7 +381,7 @@ def test_an_oversized_block_without_rx_numbers_is_set_aside_and_counted(spark):
     assert dict(written)["pairs_tuple"] == 0
 
 
-def test_who_competes_for_a_claim(links):
+def test_who_competes_for_a_claim(links: dict[str, Row]) -> None:
     """Neighbouring fills do, other programs, payers, rebate types and duplicates do not; tied claims are all listed."""
     claims, _ = competing_rows()
     found = {
@@ -391,5 +405,5 @@ def test_who_competes_for_a_claim(links):
     }
 
 
-def test_no_claims_no_links(spark):
+def test_no_claims_no_links(spark: SparkSession) -> None:
     assert linked(spark, [], [entity("e")]).collect() == []

@@ -31,7 +31,9 @@ U = {
 }
 
 
-def drawn(rng, pairs, shares, unknown=0.1):
+def drawn(
+    rng: np.random.Generator, pairs: int, shares: dict[str, tuple[float, ...]], unknown: float = 0.1
+) -> Counter[tuple[str | None, ...]]:
     """Counted patterns of so many pairs; a tenth of the fill numbers, prescribers and BINs is unknown."""
     columns = []
     for name, levels in LEVELS.items():
@@ -46,7 +48,7 @@ def drawn(rng, pairs, shares, unknown=0.1):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_the_pairs_were_made_by_is_found_again(seed):
+def test_what_the_pairs_were_made_by_is_found_again(seed: int) -> None:
     rng = np.random.default_rng(seed)
     pairs = drawn(rng, 18_000, M) + drawn(rng, 2_000, U)
     weights = estimated_weights({Block.PRESCRIPTION: pairs}, drawn(rng, 5_000, U), SETTINGS)
@@ -56,7 +58,7 @@ def test_what_the_pairs_were_made_by_is_found_again(seed):
     assert weights.priors["PRESCRIPTION"] == pytest.approx(math.log2(0.9 / 0.1), abs=0.15)
 
 
-def test_others_among_the_pairs_need_not_look_like_pairs_by_chance():
+def test_others_among_the_pairs_need_not_look_like_pairs_by_chance() -> None:
     """Strangers under one Rx number often get the same drug; pairs by chance never do."""
     rng = np.random.default_rng(1)
     strangers = U | {"product_and_quantity": (0.6, *[0.01] * 9, 0.31), "prescriber_npi": (0.01, 0.99)}
@@ -65,7 +67,7 @@ def test_others_among_the_pairs_need_not_look_like_pairs_by_chance():
     assert weights.u["product_and_quantity"]["NDC11/EXACT"] == pytest.approx(0.6, abs=0.1)
 
 
-def test_without_pairs_the_settings_hold():
+def test_without_pairs_the_settings_hold() -> None:
     estimated, configured = estimated_weights({}, {}, SETTINGS), configured_weights(SETTINGS)
     assert estimated.priors == configured.priors
     for field, levels in LEVELS.items():
@@ -73,14 +75,14 @@ def test_without_pairs_the_settings_hold():
             assert estimated.weight(field, level) == pytest.approx(configured.weight(field, level))
 
 
-def test_weights_are_not_learned_where_the_settings_say_so():
+def test_weights_are_not_learned_where_the_settings_say_so() -> None:
     pairs = drawn(np.random.default_rng(2), 1_000, M)
     fixed = SETTINGS.model_copy(update={"learn_weights": False})
     assert estimated_weights({Block.PRESCRIPTION: pairs}, {}, fixed) == configured_weights(fixed)
     assert with_prior_of(Block.TUPLE, pairs, configured_weights(fixed), fixed) == configured_weights(fixed)
 
 
-def test_the_order_of_patterns_changes_nothing():
+def test_the_order_of_patterns_changes_nothing() -> None:
     pairs = drawn(np.random.default_rng(3), 2_000, M)
     backwards = dict(reversed(pairs.items()))
     assert estimated_weights({Block.PRESCRIPTION: pairs}, pairs, SETTINGS) == estimated_weights(
@@ -88,7 +90,7 @@ def test_the_order_of_patterns_changes_nothing():
     )
 
 
-def test_a_later_block_learns_its_prior_and_leaves_the_fields_alone():
+def test_a_later_block_learns_its_prior_and_leaves_the_fields_alone() -> None:
     weights = configured_weights(SETTINGS)
     rng = np.random.default_rng(4)
     good, bad = drawn(rng, 1_000, M), drawn(rng, 1_000, U)
@@ -99,7 +101,7 @@ def test_a_later_block_learns_its_prior_and_leaves_the_fields_alone():
     assert mostly_good.priors["PRESCRIPTION"] == weights.priors["PRESCRIPTION"]
 
 
-def test_what_the_pairs_met_by_is_not_counted_twice():
+def test_what_the_pairs_met_by_is_not_counted_twice() -> None:
     """Tuple pairs agree on day, product, quantity and prescriber by making; only fill and BIN tell."""
     weights = configured_weights(SETTINGS)
     agreeing = {("SAME", "NDC11/EXACT", None, "SAME", None): 1_000}

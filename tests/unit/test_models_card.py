@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +25,7 @@ def model_of(detector: str = "power_sum") -> AnomalyModel:
     return model
 
 
-def test_a_model_comes_back_with_what_it_reads(tmp_path):
+def test_a_model_comes_back_with_what_it_reads(tmp_path: Path) -> None:
     model = model_of()
     model.save(tmp_path)
     loaded = AnomalyModel.load(tmp_path)
@@ -32,7 +34,7 @@ def test_a_model_comes_back_with_what_it_reads(tmp_path):
     loaded.check_inputs(ModelSettings())
 
 
-def test_the_card_states_training_kinds_rates_and_drift_and_no_row():
+def test_the_card_states_training_kinds_rates_and_drift_and_no_row() -> None:
     flags = Flags(rows=None, tested=1_000, flagged=40, largest_p_value=0.001)
     kinds = [FoundKind("price_shifted", 20, 18, 1, 2), FoundKind("units_times_ten", 10, 2, 9, 0)]
     card = card_of(model_of(), {**FIGURES, "psi_max": 0.02}, flags, FlagSettings(), kinds, {"run": "r1"})
@@ -57,7 +59,7 @@ def test_the_card_states_training_kinds_rates_and_drift_and_no_row():
     assert "- realized: no row is flagged" in card_of(model_of(), {}, nothing_flagged, FlagSettings(), kinds, {})
 
 
-def test_one_figure_decides_and_the_card_says_which():
+def test_one_figure_decides_and_the_card_says_which() -> None:
     figures = {f"{name}{end}": 0.1 for name in ("auprc", "against_champion_auprc") for end in ("", "_low", "_high")}
     flags = Flags(rows=None, tested=1_000, flagged=40, largest_p_value=0.001)
     card = card_of(model_of(), figures, flags, FlagSettings(), [], {})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
-from detector_rows import DETECTORS as ON_SURPRISES
-from detector_rows import KINDS
-from models_rows import FEATURES, as_spark, claim_rows
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
@@ -23,6 +24,10 @@ from engine.models.inputs import model_inputs, z_name
 from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, MlflowSettings, ModelSettings
 from engine.tracking import Tracker
+from engine.tracking.served_model import ServedModel
+from tests.unit.detector_rows import DETECTORS as ON_SURPRISES
+from tests.unit.detector_rows import KINDS
+from tests.unit.models_rows import FEATURES, as_spark, claim_rows
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +42,7 @@ def rows() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def matrix(rows) -> np.ndarray:
+def matrix(rows: pd.DataFrame) -> np.ndarray:
     return rows[[z_name(feature) for feature in FEATURES]].fillna(0.0).to_numpy()
 
 
@@ -46,13 +51,14 @@ def settings_with(detector: str) -> ModelSettings:
 
 
 @pytest.fixture(scope="module")
-def models(rows) -> dict[str, AnomalyModel]:
+def models(rows: pd.DataFrame) -> dict[str, AnomalyModel]:
     sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES})
-    return {kind: fit_model(sample, settings_with(kind), CLAIM) for kind in KINDS}
+    fitted = {kind: fit_model(sample, settings_with(kind), CLAIM) for kind in KINDS}
+    return {kind: model for kind, model in fitted.items() if model is not None}
 
 
 @pytest.fixture(scope="module")
-def answers(spark, rows, models):
+def answers(spark: SparkSession, rows: pd.DataFrame, models: dict[str, AnomalyModel]) -> dict[int, pd.DataFrame]:
     """By number of partitions, the rows shuffled: what every detector says, in the rows' order.
 
     Contributions only under few partitions: each task of the many starts every function anew.
@@ -72,7 +78,9 @@ def answers(spark, rows, models):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_partitions_and_order_change_no_bit(answers, models, matrix, kind):
+def test_partitions_and_order_change_no_bit(
+    answers: dict[int, pd.DataFrame], models: dict[str, AnomalyModel], matrix: npt.NDArray[Any], kind: str
+) -> None:
     scores, parts = models[kind].scorer.scores(matrix), models[kind].scorer.contributions(matrix)
     for partitions, answered in answers.items():
         assert np.array_equal(answered[f"{kind}_score"], scores), partitions
@@ -80,7 +88,9 @@ def test_partitions_and_order_change_no_bit(answers, models, matrix, kind):
             assert np.array_equal(np.vstack(answered[f"{kind}_parts"]), parts), partitions
 
 
-def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, matrix):
+def test_p_values_and_reasons_of_a_detector_without_bounds(
+    spark: SparkSession, rows: pd.DataFrame, models: dict[str, AnomalyModel], matrix: npt.NDArray[Any]
+) -> None:
     model = models["hbos"]
     scores = model.scorer.scores(matrix)
     assert scores.max() > 10
@@ -88,11 +98,11 @@ def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, 
     # no NDC-9: all rows of a program are one stratum
     scored = anomaly_scores(facts.withColumn("ndc9", F.lit(None).cast("string")), model, settings_with("hbos"), CLAIM)
     judged = p_values(scored, calibrate(scored, ("drug_category",), 200)).toPandas()
-    judged = judged.set_index("source_row_id")["anomaly_p_value"]
+    p_values_of = judged.set_index("source_row_id")["anomaly_p_value"]
     for program, place in rows.groupby("program").indices.items():
         own = scores[place]
         expected = [(1 + (own >= value).sum()) / (1 + len(own)) for value in own]
-        assert judged[rows["source_row_id"].iloc[place]].to_numpy() == pytest.approx(expected), program
+        assert p_values_of[rows["source_row_id"].iloc[place]].to_numpy() == pytest.approx(expected), program
     first = rows.iloc[[int(scores.argmax())]]
     peers = spark.createDataFrame(
         first[["ndc11", "program"]].assign(
@@ -106,7 +116,7 @@ def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, 
     assert "where 99 % of 300 comparable claims have 0 to 0" in row.reason_words[0]
 
 
-def served(folder):
+def served(folder: Path) -> ServedModel:
     """The served class on a saved folder, without the ceremony of MLflow."""
     from engine.tracking.served_model import ServedModel
 
@@ -117,7 +127,9 @@ def served(folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_model_comes_back_from_disk_and_is_served_with_the_same_scores(models, rows, matrix, kind, tmp_path):
+def test_a_model_comes_back_from_disk_and_is_served_with_the_same_scores(
+    models: dict[str, AnomalyModel], rows: pd.DataFrame, matrix: npt.NDArray[Any], kind: str, tmp_path: Path
+) -> None:
     model = models[kind]
     model.save(tmp_path)
     loaded = AnomalyModel.load(tmp_path)
@@ -135,7 +147,9 @@ def test_a_model_comes_back_from_disk_and_is_served_with_the_same_scores(models,
 
 
 @pytest.mark.parametrize("kind", ["power_sum", "rank_combination"])
-def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
+def test_mlflow_serves_what_the_engine_scores(
+    models: dict[str, AnomalyModel], matrix: npt.NDArray[Any], kind: str, tmp_path: Path
+) -> None:
     import mlflow
 
     models[kind].save(tmp_path / "model")
@@ -156,7 +170,9 @@ def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
     assert np.array_equal(answer, models[kind].scorer.scores(matrix))
 
 
-def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_path):
+def test_detect_refuses_a_model_of_other_features_before_it_scores(
+    models: dict[str, AnomalyModel], tmp_path: Path
+) -> None:
     from engine.models import Calibration
     from engine.pipeline.model_versions import ModelVersions
     from engine.pipeline.score import registered_model
@@ -170,5 +186,6 @@ def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_p
     versions = ModelVersions({name: "1"}, origins={})
     with pytest.raises(ConfigurationError, match="other features"):
         registered_model(SimpleNamespace(settings=Settings(**changed)), tracker, versions, name)
-    model, _, version = registered_model(SimpleNamespace(settings=Settings()), tracker, versions, name)
+    found: Any = registered_model(SimpleNamespace(settings=Settings()), tracker, versions, name)
+    model, _, version = found
     assert (model.kind, version) == ("ecod", "1")

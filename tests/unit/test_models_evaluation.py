@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from itertools import pairwise, permutations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from models_rows import FEATURES, as_spark, claim_rows
+from pyspark.sql import SparkSession
 from sklearn.metrics import average_precision_score
 
 from engine.contracts.codes import Subject
@@ -20,13 +22,14 @@ from engine.models.measures import Truth, measured
 from engine.models.ranking import Ranking, overlap_at
 from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, EvaluationSettings, IsolationForestSettings, ModelSettings
+from tests.unit.models_rows import FEATURES, as_spark, claim_rows
 
 CLAIM = Subject.REBATE_CLAIM
 BASELINE = "f24_units_per_prescription"
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_average_precision_is_scikit_learns_with_ties_and_weights(seed):
+def test_average_precision_is_scikit_learns_with_ties_and_weights(seed: int) -> None:
     generator = np.random.default_rng(seed)
     scores = generator.integers(0, 20, 300) / 20
     labels = generator.random(300) < 0.1
@@ -35,7 +38,7 @@ def test_average_precision_is_scikit_learns_with_ties_and_weights(seed):
     assert Ranking.by(scores, labels, weights).average_precision == pytest.approx(expected, abs=1e-12)
 
 
-def test_precision_at_capacity_is_the_expectation_over_the_orders_of_ties():
+def test_precision_at_capacity_is_the_expectation_over_the_orders_of_ties() -> None:
     scores, labels = [0.9, 0.7, 0.7, 0.7, 0.1], [True, True, False, False, True]
     ranking = Ranking.by(np.array(scores), np.array(labels), np.ones(5))
     for capacity in range(1, 6):
@@ -48,12 +51,12 @@ def test_precision_at_capacity_is_the_expectation_over_the_orders_of_ties():
         assert ranking.recall_at(capacity) == pytest.approx(np.mean(by_order) * capacity / 3)
 
 
-def test_capacity_beyond_all_rows_counts_the_rows_there_are():
+def test_capacity_beyond_all_rows_counts_the_rows_there_are() -> None:
     ranking = Ranking.by(np.array([0.9, 0.1]), np.array([True, False]), np.ones(2))
     assert (float(ranking.precision_at(100)), float(ranking.recall_at(100))) == (0.5, 1.0)
 
 
-def test_overlap_of_two_orders():
+def test_overlap_of_two_orders() -> None:
     one, other = np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 3, 2])
     assert overlap_at(2, one, other, np.ones(4)) == 0.5
     assert overlap_at(1, one, other, np.ones(4)) == 1.0
@@ -63,7 +66,7 @@ def test_overlap_of_two_orders():
 
 
 @pytest.fixture(scope="module")
-def world(spark, tmp_path_factory):
+def world(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     """Claims with 30 planted rows that are odd in two features, one of them the baseline's, scored."""
     rows = claim_rows(1_501).iloc[:-1].copy()
     planted = rows.index[::50]
@@ -89,7 +92,7 @@ def world(spark, tmp_path_factory):
     return rows, planted, model, settings, facts, spark.read.parquet(folder), truth
 
 
-def test_metrics_with_truth_are_those_of_all_rows(world):
+def test_metrics_with_truth_are_those_of_all_rows(world: tuple[Any, ...]) -> None:
     rows, planted, model, settings, facts, scores, truth = world
     values = model.scorer.scores(rows[[z_name(f) for f in FEATURES]].fillna(0.0).to_numpy())
     baseline = rows[z_name(BASELINE)].fillna(0.0).abs().to_numpy()
@@ -133,7 +136,7 @@ def test_metrics_with_truth_are_those_of_all_rows(world):
     }
 
 
-def test_without_truth_the_metrics_do_without_it(world):
+def test_without_truth_the_metrics_do_without_it(world: tuple[Any, ...]) -> None:
     _, _, model, settings, facts, scores, _ = world
     evaluation = evaluate(scores, facts, settings, CLAIM, champion=model)
     assert set(evaluation.metrics) == {
@@ -146,7 +149,9 @@ def test_without_truth_the_metrics_do_without_it(world):
     assert evaluation.compared_by is None
 
 
-def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_there_are_no_others(world):
+def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_there_are_no_others(
+    world: tuple[Any, ...],
+) -> None:
     rows, planted, model, settings, facts, scores, _ = world
     few = settings.model_copy(update={"evaluation_rows": 100})  # decided rows count whether or not they are sampled
     decided = rows[["source_row_id"]].iloc[:600].copy()
@@ -172,7 +177,7 @@ def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_t
     assert "queue_precision_at_capacity" not in found.metrics
 
 
-def test_a_sample_of_the_rows_estimates_the_same(world):
+def test_a_sample_of_the_rows_estimates_the_same(world: tuple[Any, ...]) -> None:
     """All planted rows stay; the others are sampled by hash and weighted."""
     _, _, _, settings, facts, scores, truth = world
     whole = evaluate(scores, facts, settings, CLAIM, Known(truth)).metrics
@@ -183,14 +188,14 @@ def test_a_sample_of_the_rows_estimates_the_same(world):
     assert sampled["auprc"] != whole["auprc"]
 
 
-def test_no_scored_row_gives_counts_of_zero(world):
+def test_no_scored_row_gives_counts_of_zero(world: tuple[Any, ...]) -> None:
     _, _, _, settings, facts, scores, truth = world
     evaluation = evaluate(scores.where("false"), facts, settings, CLAIM, Known(truth))
     assert evaluation.metrics == {"rows_scored": 0.0}
     assert evaluation.figures == {}
 
 
-def test_drawing_leaves_pyplot_alone(tmp_path):
+def test_drawing_leaves_pyplot_alone(tmp_path: Path) -> None:
     before = "matplotlib.pyplot" in sys.modules
     scores, labels = np.linspace(-3.0, 900.0, 50), np.arange(50) > 45
     truth = Truth(labels, np.ones(50), np.ones(50), np.arange(50))

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
@@ -30,7 +32,7 @@ def random_rows(rows: int, features: int, seed: int = 0) -> np.ndarray:
     return np.clip(values, -10, 10)
 
 
-def fitted(rows: np.ndarray, **parameters) -> IsolationForest:
+def fitted(rows: np.ndarray, **parameters: Any) -> IsolationForest:
     return IsolationForest(
         **{"n_estimators": 50, "max_samples": min(256, len(rows)), "random_state": 7, **parameters}
     ).fit(rows)
@@ -48,14 +50,14 @@ def fitted(rows: np.ndarray, **parameters) -> IsolationForest:
         (1, 2, {}),
     ],
 )
-def test_scores_are_those_of_scikit_learn(rows, features, parameters):
+def test_scores_are_those_of_scikit_learn(rows: int, features: int, parameters: dict[str, int]) -> None:
     training = random_rows(rows, features)
     forest = fitted(training, **parameters)
     tested = np.vstack([training, random_rows(2 * BLOCK + 5, features, seed=1) * 3])
     assert np.abs(flatten(forest).scores(tested) - -forest.score_samples(tested)).max() <= 1e-12
 
 
-def test_rows_on_a_split_go_the_way_that_scikit_learn_sends_them():
+def test_rows_on_a_split_go_the_way_that_scikit_learn_sends_them() -> None:
     """Training values themselves, and their neighbours in double precision, which single precision makes equal."""
     training = np.round(random_rows(2_000, 3), 1)
     forest = fitted(training, max_samples=2_000)
@@ -65,13 +67,13 @@ def test_rows_on_a_split_go_the_way_that_scikit_learn_sends_them():
     assert np.abs(flatten(forest).scores(tested) - -forest.score_samples(tested)).max() <= 1e-12
 
 
-def test_constant_features_make_all_rows_equal():
+def test_constant_features_make_all_rows_equal() -> None:
     training = np.ones((500, 3))
     scores = flatten(fitted(training)).scores(training)
     assert np.unique(scores).size == 1
 
 
-def test_layout_of_the_matrix_changes_nothing():
+def test_layout_of_the_matrix_changes_nothing() -> None:
     rows = random_rows(1_000, 4)
     forest = flatten(fitted(rows))
     expected = forest.scores(rows)
@@ -81,14 +83,14 @@ def test_layout_of_the_matrix_changes_nothing():
     assert forest.scores(rows[:0]).shape == (0,)
 
 
-def test_a_matrix_of_other_features_is_refused():
+def test_a_matrix_of_other_features_is_refused() -> None:
     forest = flatten(fitted(random_rows(300, 4)))
     with pytest.raises(ValueError, match="4 features"):
         forest.scores(random_rows(10, 3))
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_auroc_on_public_benchmarks_is_scikit_learns(public_data, name):
+def test_auroc_on_public_benchmarks_is_scikit_learns(public_data: Path, name: Any) -> None:
     arrays = np.load(public_data / "anomaly" / f"{name}.npz")
     rows, labels = arrays["X"].astype(float), arrays["y"].ravel()
     forest = IsolationForest(n_estimators=100, random_state=0).fit(rows)
@@ -98,7 +100,7 @@ def test_auroc_on_public_benchmarks_is_scikit_learns(public_data, name):
     assert ours > 0.6
 
 
-def test_contributions_are_the_changes_of_the_expected_path_length():
+def test_contributions_are_the_changes_of_the_expected_path_length() -> None:
     """Against a slow walk over scikit-learn's own trees."""
     training = random_rows(600, 4)
     forest = fitted(training, n_estimators=10)
@@ -110,7 +112,7 @@ def test_contributions_are_the_changes_of_the_expected_path_length():
     assert np.allclose(flatten(forest).contributions(tested), expected / 10, atol=1e-12)
 
 
-def walk(tree, row, credits) -> None:
+def walk(tree: Any, row: npt.NDArray[Any], credits: npt.NDArray[Any]) -> None:
     node, depth = 0, 0
     while tree.children_left[node] >= 0:
         goes_left = row[tree.feature[node]] <= tree.threshold[node]
@@ -119,7 +121,7 @@ def walk(tree, row, credits) -> None:
         node, depth = child, depth + 1
 
 
-def expected_length(tree, node, depth) -> float:
+def expected_length(tree: Any, node: Any, depth: int) -> float:
     rows = tree.n_node_samples[node]
     if tree.children_left[node] < 0:
         # c(n): the mean of an unsuccessful search among the rows that the leaf does not tell apart
@@ -129,7 +131,7 @@ def expected_length(tree, node, depth) -> float:
     return sum(tree.n_node_samples[child] * expected_length(tree, child, depth + 1) for child in children) / rows
 
 
-def test_contributions_add_up_to_the_difference_in_mean_path_length():
+def test_contributions_add_up_to_the_difference_in_mean_path_length() -> None:
     training = random_rows(3_000, 8)
     forest = flatten(fitted(training, n_estimators=200))
     shortened = forest.expected_path_length - forest.path_lengths(training) / 200
@@ -137,7 +139,7 @@ def test_contributions_add_up_to_the_difference_in_mean_path_length():
     assert shortened.max() > 1.0
 
 
-def test_a_feature_far_off_is_the_strongest_reason():
+def test_a_feature_far_off_is_the_strongest_reason() -> None:
     training = np.random.default_rng(3).normal(size=(3_000, 6))
     forest = flatten(fitted(training, n_estimators=200))
     odd = np.zeros((6, 6))
@@ -156,7 +158,7 @@ assert not heavy, heavy
 """
 
 
-def test_executors_score_from_a_zip_without_a_cache_folder_and_without_scikit_learn(tmp_path):
+def test_executors_score_from_a_zip_without_a_cache_folder_and_without_scikit_learn(tmp_path: Path) -> None:
     """As code shipped with --py-files to a user that may write nowhere: numba then compiles anew in each process."""
     rows = random_rows(300, 3)
     flat = flatten(fitted(rows))
@@ -177,7 +179,7 @@ def test_executors_score_from_a_zip_without_a_cache_folder_and_without_scikit_le
     assert np.array_equal(np.load(tmp_path / "scores.npy"), flat.scores(rows))
 
 
-def test_importing_what_executors_need_brings_no_training_library_along():
+def test_importing_what_executors_need_brings_no_training_library_along() -> None:
     script = (
         "import sys, engine.models.batches; print({'sklearn', 'pyod', 'mlflow', 'pydantic'} & set(sys.modules) or '')"
     )
@@ -185,7 +187,7 @@ def test_importing_what_executors_need_brings_no_training_library_along():
     assert done.stdout.strip() == ""
 
 
-def test_every_name_of_the_room_can_be_had():
+def test_every_name_of_the_room_can_be_had() -> None:
     import engine.models
 
     assert all(getattr(engine.models, name) for name in engine.models.__all__)

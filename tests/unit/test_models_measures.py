@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.stats import binom
 
@@ -16,7 +19,12 @@ from engine.settings import EvaluationSettings
 SETTINGS = EvaluationSettings(resamples=400)
 
 
-def truth(is_hit, weights=None, clusters=None, dollars=None) -> Truth:
+def truth(
+    is_hit: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None = None,
+    clusters: npt.NDArray[Any] | None = None,
+    dollars: npt.NDArray[Any] | None = None,
+) -> Truth:
     hit = np.asarray(is_hit, dtype=bool)
     rows = len(hit)
     return Truth(
@@ -27,7 +35,7 @@ def truth(is_hit, weights=None, clusters=None, dollars=None) -> Truth:
     )
 
 
-def test_a_resample_draws_whole_clusters_as_many_as_there_are():
+def test_a_resample_draws_whole_clusters_as_many_as_there_are() -> None:
     clusters = np.array([0, 0, 0, 1, 2, 2])
     for drawn in cluster_draws(clusters, 50, seed=3):
         assert drawn[0] == drawn[1] == drawn[2]
@@ -37,7 +45,7 @@ def test_a_resample_draws_whole_clusters_as_many_as_there_are():
     assert (one == same).all()
 
 
-def test_the_interval_of_a_share_is_the_binomial_one():
+def test_the_interval_of_a_share_is_the_binomial_one() -> None:
     """400 rows, each its own pharmacy, a quarter of them hits: precision over all rows is a binomial share."""
     hit = np.arange(400) % 4 == 0
     found = measured(np.zeros(400), {"feature": np.zeros(400)}, None, truth(hit), 400, SETTINGS).metrics
@@ -47,7 +55,7 @@ def test_the_interval_of_a_share_is_the_binomial_one():
     assert found["precision_at_capacity_high"] == pytest.approx(high, abs=0.01)
 
 
-def test_rows_of_one_pharmacy_are_no_independent_witnesses():
+def test_rows_of_one_pharmacy_are_no_independent_witnesses() -> None:
     """The same rows in 20 pharmacies of 20 rows that are alike: 400 rows say no more than 20."""
     hit = np.arange(400) < 100
     widths = {}
@@ -58,7 +66,7 @@ def test_rows_of_one_pharmacy_are_no_independent_witnesses():
     assert widths[20] / widths[400] == pytest.approx(np.sqrt(20), rel=0.25)
 
 
-def test_a_weighted_sample_measures_what_the_whole_feed_would():
+def test_a_weighted_sample_measures_what_the_whole_feed_would() -> None:
     """Every unlabelled row written down four times, or once with weight 4."""
     generator = np.random.default_rng(5)
     hit = np.arange(300) < 30
@@ -82,7 +90,7 @@ def test_a_weighted_sample_measures_what_the_whole_feed_would():
     )
 
 
-def test_a_difference_is_taken_within_each_resample():
+def test_a_difference_is_taken_within_each_resample() -> None:
     """Champion and model err alike: each alone is uncertain, the difference is not."""
     generator = np.random.default_rng(8)
     hit = np.arange(2_000) < 60
@@ -94,7 +102,7 @@ def test_a_difference_is_taken_within_each_resample():
     assert found["gain_auprc"] == found["against_champion_auprc"]
 
 
-def test_the_gain_is_over_the_better_baseline_and_rules_rank_by_expectation():
+def test_the_gain_is_over_the_better_baseline_and_rules_rank_by_expectation() -> None:
     hit = np.array([True, True, False, False, False, False])
     by_rules = np.array([1.0, 1.0, 1.0, 0, 0, 0])
     scores = np.array([6.0, 5, 4, 3, 2, 1])
@@ -104,18 +112,18 @@ def test_the_gain_is_over_the_better_baseline_and_rules_rank_by_expectation():
     assert found.baselines["rules"][0] == pytest.approx(2 / 3)
 
 
-def test_resamples_without_a_hit_are_left_out_of_the_interval():
+def test_resamples_without_a_hit_are_left_out_of_the_interval() -> None:
     hit = np.array([True, False, False])
     found = measured(np.array([3.0, 2, 1]), {"feature": np.zeros(3)}, None, truth(hit), 1, SETTINGS).metrics
     assert (found["auprc_low"], found["auprc_high"]) == (1.0, 1.0)
     assert interval(np.full(4, np.nan), 0.95) == pytest.approx((np.nan, np.nan), nan_ok=True)
 
 
-def index(before, after) -> float:
+def index(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> float:
     return Distribution.of(before).stability(after)
 
 
-def test_population_stability():
+def test_population_stability() -> None:
     before = np.arange(10_000) / 10_000
     assert index(before, before) == pytest.approx(0.0, abs=1e-9)
     # the half of the values gone: five deciles doubled, five empty but for half a row
@@ -127,22 +135,22 @@ def test_population_stability():
     assert index(tied, tied[::-1]) == 0.0
 
 
-def test_few_rows_say_nothing_of_drift():
+def test_few_rows_say_nothing_of_drift() -> None:
     before = np.arange(1_000)
     trained_on = {"f20": Distribution.of(before), "f24": Distribution.of(before[:999])}
     assert population_stability(trained_on, {"f20": before, "f24": before}, 1_000) == {"f20": 0.0}
     assert population_stability(trained_on, {"f20": before[:999], "f24": before}, 1_000) == {}
 
 
-def test_reliability_shows_the_share_of_ordinary_rows_up_to_each_p():
+def test_reliability_shows_the_share_of_ordinary_rows_up_to_each_p() -> None:
     p_values = np.concatenate([np.full(100, 0.01), np.linspace(0.02, 1.0, 900)])
     axes = p_value_reliability(p_values, 0.95).axes[0]
     observed = axes.lines[1]
-    share_at = dict(zip(observed.get_xdata(), observed.get_ydata(), strict=True))
+    share_at: dict[Any, Any] = dict(zip(observed.get_xdata(), observed.get_ydata(), strict=True))
     assert share_at[max(a for a in share_at if a < 0.01)] == 0.0
     assert share_at[min(a for a in share_at if a >= 0.01)] == pytest.approx(0.1)
     assert max(share_at.values()) == 1.0
-    band = axes.collections[0].get_paths()[0].vertices
+    band: Any = axes.collections[0].get_paths()[0].vertices
     near = band[np.isclose(band[:, 0], min(a for a in share_at if a >= 0.1))]
     a = near[0, 0]
     assert sorted(near[:, 1])[0] == pytest.approx(binom.ppf(0.025, 1_000, a) / 1_000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.models.reason_words import reason_in_words
@@ -33,5 +35,5 @@ from engine.models.reason_words import reason_in_words
         ),
     ],
 )
-def test_a_reason_in_words(reason, words):
+def test_a_reason_in_words(reason: tuple[Any, ...], words: str) -> None:
     assert reason_in_words("comparable claims", *reason) == words

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 from scipy.special import expit
 
 from engine.errors import ConfigurationError, PromotionRefused
@@ -25,7 +27,8 @@ PRIORS = {"STRONG": 0.9, "MEDIUM": 0.6, "WEAK": 0.2, "CONTEXT": 0.02}
 
 def reviewed_findings(rows: int, seed: int = 1, answered: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     """Findings whose true probability is known: MEDIUM ones of rule R009 are nearly always wrong, whatever their class
-    says. The last `answered` were not drawn at random: somebody disputed those of which he was sure."""
+    says. The last `answered` were not drawn at random: somebody disputed those of which he was sure.
+    """
     generator = np.random.default_rng(seed)
     strong, noisy = generator.random(rows) < 0.2, generator.random(rows) < 0.5
     amount = generator.normal(2.0, 0.8, rows)
@@ -59,7 +62,7 @@ def learned() -> tuple[pd.DataFrame, Reranker]:
     return reviewed, reranker
 
 
-def test_without_enough_of_a_kind_there_is_none():
+def test_without_enough_of_a_kind_there_is_none() -> None:
     reviewed, _ = reviewed_findings(600)
     valid, not_valid = reviewed[reviewed.is_valid], reviewed[~reviewed.is_valid]
     assert fit_reranker(pd.concat([valid, not_valid.head(49)]), SETTINGS) is None
@@ -70,7 +73,7 @@ def test_without_enough_of_a_kind_there_is_none():
     assert fit_reranker(reviewed.head(0), SETTINGS) is None
 
 
-def test_it_learns_from_what_differs_and_tells_from_how_many(learned):
+def test_it_learns_from_what_differs_and_tells_from_how_many(learned: tuple[pd.DataFrame, Reranker]) -> None:
     _, reranker = learned
     assert reranker.inputs == ("evidence=STRONG", "rule=R009", "amount_log10")
     assert reranker.reviewed["answered"] == 100
@@ -79,7 +82,7 @@ def test_it_learns_from_what_differs_and_tells_from_how_many(learned):
 
 
 @pytest.mark.parametrize("isotonic_rows", [1_000_000, 1_000])
-def test_probabilities_say_what_they_mean(isotonic_rows):
+def test_probabilities_say_what_they_mean(isotonic_rows: int) -> None:
     settings = SETTINGS.model_copy(update={"isotonic_rows": isotonic_rows})
     reviewed, _ = reviewed_findings(4_000, answered=300)
     asked, truth = reviewed_findings(20_000, seed=2)
@@ -90,14 +93,14 @@ def test_probabilities_say_what_they_mean(isotonic_rows):
         assert abs(given[group].mean() - truth[group].mean()) < 3 * sampling_error
 
 
-def test_answers_do_not_lift_probabilities_at_large():
+def test_answers_do_not_lift_probabilities_at_large() -> None:
     """All 2,000 findings that somebody chose to dispute were valid, half of those drawn at random are not."""
     reviewed, truth = reviewed_findings(4_000, answered=2_000)
     given = fit_reranker(reviewed, SETTINGS).probability_valid(reviewed)
     assert abs(given[reviewed.is_random].mean() - truth[reviewed.is_random].mean()) < 0.03
 
 
-def test_equal_rows_in_any_order_give_equal_rerankers(learned):
+def test_equal_rows_in_any_order_give_equal_rerankers(learned: tuple[pd.DataFrame, Reranker]) -> None:
     reviewed, reranker = learned
     for again in (reviewed, reviewed.sample(frac=1.0, random_state=3)):
         other = fit_reranker(again, SETTINGS)
@@ -106,7 +109,7 @@ def test_equal_rows_in_any_order_give_equal_rerankers(learned):
 
 
 @pytest.mark.parametrize("isotonic_rows", [1_000_000, 100])
-def test_arrays_give_what_scikit_learn_gives(isotonic_rows):
+def test_arrays_give_what_scikit_learn_gives(isotonic_rows: int) -> None:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.linear_model import LogisticRegression
 
@@ -124,7 +127,9 @@ def test_arrays_give_what_scikit_learn_gives(isotonic_rows):
     assert np.allclose(reranker.probability_valid(reviewed), own.predict_proba(matrix)[:, 1], rtol=0, atol=1e-12)
 
 
-def test_saved_and_loaded_it_is_the_same_to_the_last_bit(learned, tmp_path):
+def test_saved_and_loaded_it_is_the_same_to_the_last_bit(
+    learned: tuple[pd.DataFrame, Reranker], tmp_path: Path
+) -> None:
     reviewed, reranker = learned
     reranker.save(tmp_path)
     loaded = Reranker.load(tmp_path)
@@ -140,7 +145,7 @@ def test_saved_and_loaded_it_is_the_same_to_the_last_bit(learned, tmp_path):
         Reranker.load(tmp_path)
 
 
-def test_evaluated_out_of_fold_against_the_settings(learned):
+def test_evaluated_out_of_fold_against_the_settings(learned: tuple[pd.DataFrame, Reranker]) -> None:
     reviewed, reranker = learned
     settings = ModelSettings(evaluation=EvaluationSettings(resamples=50), review_capacity=1_000)
     found = evaluate_reranker(reviewed, settings, 10_000, champion=None)
@@ -161,7 +166,9 @@ def test_evaluated_out_of_fold_against_the_settings(learned):
 
 
 @pytest.mark.slow
-def test_registered_it_waits_for_promotion_and_is_served_as_it_is(learned, tmp_path):
+def test_registered_it_waits_for_promotion_and_is_served_as_it_is(
+    learned: tuple[pd.DataFrame, Reranker], tmp_path: Path
+) -> None:
     import mlflow
 
     reviewed, reranker = learned
@@ -192,7 +199,7 @@ def test_registered_it_waits_for_promotion_and_is_served_as_it_is(learned, tmp_p
     assert np.array_equal(served["probability_valid"], reranker.probability_valid(reviewed))
 
 
-def test_inputs_of_findings_and_what_executors_make_of_them(spark):
+def test_inputs_of_findings_and_what_executors_make_of_them(spark: SparkSession) -> None:
     names = input_names(SETTINGS.features, ["R002", "R001"])
     assert [name for name in names if name.startswith("rule=")] == ["rule=R001", "rule=R002"]
     schema = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
-from models_rows import FEATURES, as_spark, claim_rows
+from pyspark.sql import Row, SparkSession
 from sklearn.ensemble import IsolationForest
 
 from engine.contracts.codes import Subject
@@ -17,6 +19,7 @@ from engine.models.explanation import explain
 from engine.models.inputs import z_name
 from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, InvoiceModelSettings, IsolationForestSettings, ModelSettings
+from tests.unit.models_rows import FEATURES, as_spark, claim_rows
 
 CLAIM = Subject.REBATE_CLAIM
 SETTINGS = ModelSettings(
@@ -33,18 +36,18 @@ def rows() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def model(rows) -> AnomalyModel:
+def model(rows: pd.DataFrame) -> AnomalyModel:
     return fitted(rows, FEATURES, CLAIM)
 
 
-def fitted(rows: pd.DataFrame, features, subject: Subject) -> AnomalyModel:
+def fitted(rows: pd.DataFrame, features: tuple[str, ...], subject: Subject) -> AnomalyModel:
     sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in features})
     model = fit_model(sample, SETTINGS, subject)
     assert model is not None
     return model
 
 
-def matrix(rows: pd.DataFrame, features=FEATURES) -> np.ndarray:
+def matrix(rows: pd.DataFrame, features: tuple[str, ...] = FEATURES) -> np.ndarray:
     return rows[[z_name(f) for f in features]].fillna(0.0).to_numpy()
 
 
@@ -54,7 +57,9 @@ def by_scikit_learn(training: np.ndarray, scored: np.ndarray) -> np.ndarray:
     return -forest.fit(training).score_samples(scored)
 
 
-def test_scores_on_executors_are_scikit_learns_under_any_partitioning(spark, rows, model):
+def test_scores_on_executors_are_scikit_learns_under_any_partitioning(
+    spark: SparkSession, rows: pd.DataFrame, model: AnomalyModel
+) -> None:
     expected = pd.Series(by_scikit_learn(matrix(rows), matrix(rows)), rows["source_row_id"]).iloc[:-1]
     collected = {}
     for partitions, seed in ((1, None), (7, 3)):
@@ -65,7 +70,7 @@ def test_scores_on_executors_are_scikit_learns_under_any_partitioning(spark, row
     assert np.abs(collected[1]["anomaly_score"].to_numpy() - expected.to_numpy()).max() <= 1e-12
 
 
-def test_suppressed_invoices_are_not_scored(spark):
+def test_suppressed_invoices_are_not_scored(spark: SparkSession) -> None:
     generator = np.random.default_rng(1)
     invoices = pd.DataFrame(
         {"source_row_id": [f"I{n:03d}" for n in range(300)], "ndc9": "000020001", "program": "MDRP_FFS"}
@@ -89,18 +94,20 @@ def test_suppressed_invoices_are_not_scored(spark):
     )
 
 
-def test_a_model_of_other_features_scores_nothing(spark, rows, model):
+def test_a_model_of_other_features_scores_nothing(spark: SparkSession, rows: pd.DataFrame, model: AnomalyModel) -> None:
     with pytest.raises(ConfigurationError, match="other features"):
         anomaly_scores(as_spark(spark, rows.head(5)), model, SETTINGS, Subject.INVOICE)
 
 
-def test_an_empty_feed_gives_no_scores(spark, rows, model):
+def test_an_empty_feed_gives_no_scores(spark: SparkSession, rows: pd.DataFrame, model: AnomalyModel) -> None:
     empty = as_spark(spark, rows.head(5)).where("false")
     assert anomaly_scores(empty, model, SETTINGS, CLAIM).count() == 0
 
 
 @pytest.fixture(scope="module")
-def explained(spark, rows, model):
+def explained(
+    spark: SparkSession, rows: pd.DataFrame, model: AnomalyModel
+) -> tuple[pd.DataFrame, dict[int, dict[str, list[Row]]], set[str]]:
     flagged = rows.head(60).copy()
     flagged.loc[0, z_name(FEATURES[2])], flagged.loc[0, FEATURES[2]] = 9.5, 4711.0
     # an extreme z-score without a value, and a value without a z-score: neither can be told to anybody
@@ -127,7 +134,9 @@ def explained(spark, rows, model):
     return flagged, reasons, set(known)
 
 
-def test_reasons_are_the_strongest_contributions_of_values_outside_the_peers_range(explained, model):
+def test_reasons_are_the_strongest_contributions_of_values_outside_the_peers_range(
+    explained: tuple[pd.DataFrame, dict[int, dict[str, list[Row]]], set[str]], model: AnomalyModel
+) -> None:
     flagged, reasons, known = explained
     assert reasons[1] == reasons[7]
     assert set(reasons[1]) == set(flagged["source_row_id"])
@@ -153,7 +162,9 @@ def test_reasons_are_the_strongest_contributions_of_values_outside_the_peers_ran
             assert (reason.typical_low, reason.typical_high) == (low, low + 2)
 
 
-def test_the_feature_that_is_far_off_comes_first(explained):
+def test_the_feature_that_is_far_off_comes_first(
+    explained: tuple[pd.DataFrame, dict[int, dict[str, list[Row]]], set[str]],
+) -> None:
     _, reasons, _ = explained
     first = reasons[1]["R000000"][0]
     assert (first.feature, first.value) == (FEATURES[2], 4711.0)
@@ -161,7 +172,8 @@ def test_the_feature_that_is_far_off_comes_first(explained):
     assert FEATURES[4] not in {reason.feature for reason in reasons[1]["R000002"]}
 
 
-def test_reasons_have_the_type_of_findings(spark, rows, model):
+def test_reasons_have_the_type_of_findings(spark: SparkSession, rows: pd.DataFrame, model: AnomalyModel) -> None:
     peers = spark.createDataFrame([], "ndc11 string, program string, peers bigint")
     reasons = explain(as_spark(spark, rows.head(1)), model, peers, SETTINGS)
-    assert reasons.schema["reasons"].dataType.elementType.simpleString() == FEATURE_REASON.simpleString()
+    kind: Any = reasons.schema["reasons"].dataType
+    assert kind.elementType.simpleString() == FEATURE_REASON.simpleString()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Subject
 from engine.models.surprises import measure
@@ -16,7 +17,9 @@ from engine.models.surprises import measure
         ("paid_per_unit_to_own_median", "own_quarters"),
     ],
 )
-def test_two_quarters_of_a_line_do_not_show_which_of_them_is_unusual(spark, name, column):
+def test_two_quarters_of_a_line_do_not_show_which_of_them_is_unusual(
+    spark: SparkSession, name: str, column: str
+) -> None:
     """Of 1 and 5 units per prescription the median is 3: one lies as far below it as the other lies above."""
     lines = spark.createDataFrame(
         [(2, 1 / 3), (2, 5 / 3), (3, 5.0), (None, 5.0), (1, 1.0)], f"{column} bigint, {name} double"
@@ -25,12 +28,12 @@ def test_two_quarters_of_a_line_do_not_show_which_of_them_is_unusual(spark, name
     assert measured == [None, None, 5.0, None, None]
 
 
-def test_what_compares_a_line_with_other_lines_needs_no_other_quarter(spark):
+def test_what_compares_a_line_with_other_lines_needs_no_other_quarter(spark: SparkSession) -> None:
     lines = spark.createDataFrame([(1, 12.5)], "own_quarters bigint, f48_paid_per_unit double")
     assert lines.select(measure("f48_paid_per_unit", Subject.INVOICE).alias("value")).collect()[0]["value"] == 12.5
 
 
-def test_what_payers_paid_together_for_whole_fills(spark):
+def test_what_payers_paid_together_for_whole_fills(spark: SparkSession) -> None:
     rows = [
         ("20.00", "10.00", "30", None, 1.0),
         ("0.00", "30.00", "30", None, 1.0),
@@ -57,7 +60,7 @@ def test_what_payers_paid_together_for_whole_fills(spark):
     assert [row["units"] for row in found] == [30.0, 30.0, None, 30.0, None]
 
 
-def test_a_payment_is_only_ever_late_and_what_a_rule_states_of_it_is_nothing_new(spark):
+def test_a_payment_is_only_ever_late_and_what_a_rule_states_of_it_is_nothing_new(spark: SparkSession) -> None:
     rows = [
         ("COMMERCIAL", 0, 14.0),
         ("COMMERCIAL", 13, 14.0),

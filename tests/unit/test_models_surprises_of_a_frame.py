@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from models_rows import as_spark
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Subject
 from engine.contracts.facts import INVOICE_MEASURES
 from engine.models.anomaly_model import fit_model
 from engine.models.surprises import grid_of_peers, surprises_among, with_surprises
 from engine.settings import ModelSettings, PeerSettings
+from tests.unit.models_rows import as_spark
 
 
 def lines(rows: int = 600) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def lines(rows: int = 600) -> pd.DataFrame:
     return frame
 
 
-def test_they_are_those_of_a_run(spark):
+def test_they_are_those_of_a_run(spark: SparkSession) -> None:
     frame = lines()
     grid = grid_of_peers(as_spark(spark, frame), INVOICE_MEASURES, Subject.INVOICE, PeerSettings())
     of_run = with_surprises(as_spark(spark, frame), grid, Subject.INVOICE).toPandas()
@@ -41,7 +42,7 @@ def test_they_are_those_of_a_run(spark):
     pd.testing.assert_frame_equal(of_run[list(mine)].astype(float), mine, check_names=False)
 
 
-def test_units_are_not_compared_with_those_of_other_packages_and_prices_are():
+def test_units_are_not_compared_with_those_of_other_packages_and_prices_are() -> None:
     """One product: 200 claims of a tube of 60 g, five of a jar of 480 g, paid alike per gram but for the last one."""
     frame = pd.DataFrame({"ndc11": ["00002759701"] * 200 + ["00002759702"] * 5})
     frame["ndc9"] = frame["ndc11"].str[:9]
@@ -64,7 +65,7 @@ def test_units_are_not_compared_with_those_of_other_packages_and_prices_are():
     assert alone["days_to_payment_surprise"].notna().all()
 
 
-def test_a_model_scores_them_and_the_unusual_line_comes_first():
+def test_a_model_scores_them_and_the_unusual_line_comes_first() -> None:
     surprises = surprises_among(lines(), Subject.INVOICE)
     inputs = surprises.fillna(0.0).set_axis(list(INVOICE_MEASURES), axis=1).assign(source_row_id="")
     model = fit_model(inputs, ModelSettings(), Subject.INVOICE)

@@ -5,6 +5,8 @@ reason. The words and their replacements are those of the project's language rul
 standard terms of record linkage and claims processing (`docs/glossary.md`).
 """
 
+from __future__ import annotations
+
 import ast
 import io
 import re
@@ -180,7 +182,7 @@ def words_in_names(tree: ast.AST, file: str) -> Iterator[Finding]:
             parts = [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
             instead = NAMES.get(name.lower().strip("_")) or next(filter(None, map(WORDS_IN_NAMES.get, parts)), None)
             if instead and f"{file}: {name}" not in ALLOWED_NAMES:
-                yield Finding(node.lineno, name, instead)
+                yield Finding(getattr(node, "lineno", 0), name, instead)
 
 
 def _defined(node: ast.AST) -> Iterator[str]:
@@ -216,7 +218,7 @@ def _paths(name: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", [*CLEAN_PACKAGES, *CLEAN_PAGES])
-def test_no_word_that_was_replaced(name):
+def test_no_word_that_was_replaced(name: str) -> None:
     listed = [
         f"{path.relative_to(ROOT)}:{finding.line}: {finding.word!r}; write: {finding.instead}"
         for path in _paths(name)
@@ -229,7 +231,7 @@ def _defines(file: str, name: str) -> bool:
     return any(name in _defined(node) for node in ast.walk(ast.parse((ROOT / file).read_text())))
 
 
-def test_every_allowed_use_occurs():
+def test_every_allowed_use_occurs() -> None:
     texts = [path.read_text() for name in (*CLEAN_PACKAGES, *CLEAN_PAGES) for path in _paths(name)]
     unused = [phrase for phrase in ALLOWED if not any(re.search(_as_pattern(phrase), text) for text in texts)]
     unused += [name for name in ALLOWED_NAMES if not _defines(*name.split(": "))]
@@ -250,7 +252,7 @@ def test_every_allowed_use_occurs():
         ("x.crowded = 1", (1, "crowded")),
     ],
 )
-def test_a_replaced_word_is_reported_with_its_line(source, expected):
+def test_a_replaced_word_is_reported_with_its_line(source: str, expected: tuple[int, str]) -> None:
     assert [(finding.line, finding.word) for finding in words_in_module(source)] == [expected]
 
 
@@ -263,5 +265,5 @@ def test_a_replaced_word_is_reported_with_its_line(source, expected):
         "raise FileNotFoundError",
     ],
 )
-def test_other_words_are_not_reported(source):
+def test_other_words_are_not_reported(source: str) -> None:
     assert words_in_module(source) == []

@@ -36,8 +36,10 @@ def is_forbidden(module: str) -> bool:
     return any(module == one or module.startswith(f"{one}.") for one in MODULES)
 
 
-def test_only_the_runtime_package_touches_a_jvm():
-    modules = [path for package in ("engine", "jobs") for path in sorted((PROJECT / package).rglob("*.py"))]
+def test_only_the_runtime_package_touches_a_jvm() -> None:
+    modules = [
+        path for package in ("engine", "synthetic", "jobs") for path in sorted((PROJECT / package).rglob("*.py"))
+    ]
     assert len(modules) > 100
     found = [
         f"{path.relative_to(PROJECT)}:{line}: {name}"
@@ -60,11 +62,11 @@ def test_only_the_runtime_package_touches_a_jvm():
         ("from pysail.spark import SparkConnectServer", "pysail.spark"),
     ],
 )
-def test_a_use_is_found(source, name):
+def test_a_use_is_found(source: str, name: str) -> None:
     assert uses(source) == [(1, name)]
 
 
-def test_what_is_portable_is_allowed():
+def test_what_is_portable_is_allowed() -> None:
     assert (
         uses("from pyspark import StorageLevel\nfrom pyspark.sql import functions as F\nspark.read.parquet('x')") == []
     )

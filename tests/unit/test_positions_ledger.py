@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine import positions
 from engine.contracts.positions import POSITIONS
 from engine.pipeline.positions import _check_balance
 from engine.runs import LedgerError
 from tests.unit.facts_rows import NDC, claim, claims, frame, invoice, invoices, reference
-from tests.unit.positions_rows import decisions, findings, ledger_of
+from tests.unit.positions_rows import Ledger, decisions, findings, ledger_of
 
 KEY = {"program": "MDRP_FFS", "state": "GA", "ndc11": NDC, "period": "2025Q1"}
 
 
-def units(ledger) -> dict[tuple, int]:
+def units(ledger: Ledger) -> dict[tuple[Any, ...], int]:
     return {(row["payer_id"], row["claim_id"], row["position"]): int(row["units"]) for row in ledger.rows}
 
 
-def decision(finding_id: str, day: int, what: str = "DISPUTE", held: str | None = None) -> dict:
+def decision(finding_id: str, day: int, what: str = "DISPUTE", held: str | None = None) -> dict[str, Any]:
     at = datetime(2025, 6, day, tzinfo=UTC)
     return {"finding_id": finding_id, "decided_at": at, "decided_by": "A", "decision": what, "units": held}
 
 
-def test_decisions(spark):
+def test_decisions(spark: SparkSession) -> None:
     rows = [claim(name, claim_id=name, ndc_units="30") for name in "ABCD"]
     made = [
         decision("a", 1, held="10"),
@@ -47,7 +49,7 @@ def test_decisions(spark):
     assert ledger.not_placed == 1
 
 
-def test_settlements_without_a_payer(spark):
+def test_settlements_without_a_payer(spark: SparkSession) -> None:
     """One payer alone has the claim or the line; of two, none is guessed."""
     rows = [claim("1", claim_id="A"), claim("2", claim_id="B", state="AL", payer_id="AL"), claim("3", claim_id="B")]
     lines = [invoice("l1", units_reimbursed="60"), invoice("l2", units_reimbursed="30", state="AL")]
@@ -58,14 +60,14 @@ def test_settlements_without_a_payer(spark):
     assert ledger.not_placed == 1
 
 
-def test_a_settlement_of_a_claim_counts_in_the_quarter_of_the_claim(spark):
+def test_a_settlement_of_a_claim_counts_in_the_quarter_of_the_claim(spark: SparkSession) -> None:
     settled = KEY | {"period": "2025Q2", "kind": "PAID", "units": "30", "settled_on": "2025-06-20", "claim_id": "1"}
     ledger = ledger_of(claims(spark, [claim("1")]), None, reference(spark, "settlements", settled))
     assert units(ledger) == {("GA", "1", "PAID"): 30}
 
 
 @pytest.mark.parametrize("all_in_sequence", [False, True])
-def test_lines_that_state_no_total(spark, all_in_sequence):
+def test_lines_that_state_no_total(spark: SparkSession, all_in_sequence: bool) -> None:
     """Public utilization data are no invoice, and a line without units leaves its claims as they are."""
     rows = [claim("1"), claim("2", claim_id="2", state="AL", payer_id="AL")]
     lines = [invoice("l1", units_reimbursed="60", source_kind="SDUD"), invoice("l2", state="AL")]
@@ -74,7 +76,7 @@ def test_lines_that_state_no_total(spark, all_in_sequence):
 
 
 @pytest.mark.parametrize("all_in_sequence", [False, True])
-def test_claims_without_ndc_units_may_explain_the_invoice(spark, all_in_sequence):
+def test_claims_without_ndc_units_may_explain_the_invoice(spark: SparkSession, all_in_sequence: bool) -> None:
     rows = [claim("1", ndc_units=None, units="3")]
     ledger = ledger_of(
         claims(spark, rows), invoices(spark, [invoice("l1", units_reimbursed="60")]), all_in_sequence=all_in_sequence
@@ -82,11 +84,11 @@ def test_claims_without_ndc_units_may_explain_the_invoice(spark, all_in_sequence
     assert units(ledger) == {("GA", None, "PAYABLE"): 60}
 
 
-def position(claim_id: str | None, name: str, held: str) -> dict:
+def position(claim_id: str | None, name: str, held: str) -> dict[str, Any]:
     return KEY | {"payer_id": "GA", "rebate_type": "FEDERAL", "claim_id": claim_id, "position": name, "units": held}
 
 
-def test_the_position_before(spark):
+def test_the_position_before(spark: SparkSession) -> None:
     before = [
         position("A", "PAYABLE", "30"),
         position("B", "PAID", "20"),
@@ -114,7 +116,7 @@ def test_the_position_before(spark):
     }
 
 
-def test_a_key_that_does_not_add_up_stops_the_run(spark):
+def test_a_key_that_does_not_add_up_stops_the_run(spark: SparkSession) -> None:
     lines = positions.invoice_lines(invoices(spark, [invoice("l1", units_reimbursed="60")]))
     right, wrong = (frame(spark, [position("A", "PAID", held)], POSITIONS) for held in ("60", "59.999"))
     _check_balance(right, lines)
@@ -122,7 +124,7 @@ def test_a_key_that_does_not_add_up_stops_the_run(spark):
         _check_balance(wrong, lines)
 
 
-def test_differences_and_replacements(spark):
+def test_differences_and_replacements(spark: SparkSession) -> None:
     """The latest of each kind; a difference received before the replacement is part of it."""
     lines = [
         invoice("1", units_reimbursed="100", invoice_number="I1", received_date=date(2025, 5, 1)),

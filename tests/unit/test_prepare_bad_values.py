@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from prepare_rows import conformed, row
+from pyspark.sql import SparkSession
 
 from engine.contracts.columns import Column, Kind
 from engine.contracts.formats import DeclaredFormats
 from engine.contracts.tables import TABLES
 from engine.prepare import coerced_notes, in_one_line, null_word_notes, quarantine_problem, tally, value_report
-from engine.prepare.bad_values import fitting_formats, masked, setting_lines
+from engine.prepare.bad_values import ValueReport, fitting_formats, masked, setting_lines
+from engine.prepare.dropped_rows import Tally
+from tests.unit.prepare_rows import conformed, row
 
 FITS = [
     # kind, values, settings that fit
@@ -36,11 +38,11 @@ FITS = [
 
 
 @pytest.mark.parametrize(("kind", "values", "fits"), FITS)
-def test_formats_that_fit(kind, values, fits):
+def test_formats_that_fit(kind: Kind, values: list[str], fits: list[dict[str, str]]) -> None:
     assert fitting_formats(Column("x", kind, "", ""), dict.fromkeys(values, 1)) == fits
 
 
-def test_few_values_that_no_format_reads_do_not_hide_the_format():
+def test_few_values_that_no_format_reads_do_not_hide_the_format() -> None:
     values = {"03/31/2025": 60, "04/30/2025": 38, "none": 2}
     assert fitting_formats(Column("x", Kind.DATE, "", ""), values) == [{"dates": "MM/dd/yyyy"}]
 
@@ -56,12 +58,12 @@ def test_few_values_that_no_format_reads_do_not_hide_the_format():
         ("x" * 50, "A" * 40 + "..."),
     ],
 )
-def test_an_example_shows_the_form_and_not_the_value(value, form):
+def test_an_example_shows_the_form_and_not_the_value(value: str, form: str) -> None:
     assert masked(value) == form
 
 
 @pytest.fixture(scope="module")
-def report(spark):
+def report(spark: SparkSession) -> tuple[Tally, ValueReport]:
     rows = [
         row(
             "rebate_claims",
@@ -80,7 +82,7 @@ def report(spark):
     return tally(found, "rebate_claims"), value_report(found, TABLES["rebate_claims"])
 
 
-def test_bad_values_are_counted_by_column(report):
+def test_bad_values_are_counted_by_column(report: tuple[Tally, ValueReport]) -> None:
     counts, values = report
     assert counts.dropped == {"DATE_OF_SERVICE_INVALID": 10}
     assert counts.counted["COERCED_NULL"] == 36
@@ -102,7 +104,7 @@ def test_bad_values_are_counted_by_column(report):
     assert [(word.column, word.word, word.rows) for word in values.null_words] == [("plan_id", "NULL", 10)]
 
 
-def test_suggested_lines_are_settings_that_read_the_values(report):
+def test_suggested_lines_are_settings_that_read_the_values(report: tuple[Tally, ValueReport]) -> None:
     _, values = report
     lines = setting_lines(values)
     # received_at would fit day first as well: date_of_service decides
@@ -115,7 +117,7 @@ def test_suggested_lines_are_settings_that_read_the_values(report):
     assert yaml.safe_load(lines[1].partition(": ")[2]) == ","
 
 
-def test_one_format_of_all_columns_is_suggested_for_the_table(spark):
+def test_one_format_of_all_columns_is_suggested_for_the_table(spark: SparkSession) -> None:
     rows = [row("entity_claims", f"E{day}", date_of_service=f"{day}.03.2025") for day in range(13, 16)]
     values = value_report(conformed(spark, "entity_claims", rows), TABLES["entity_claims"])
     assert setting_lines(values) == ["input.tables.entity_claims.dates: dd.MM.yyyy"]
@@ -127,7 +129,7 @@ def test_one_format_of_all_columns_is_suggested_for_the_table(spark):
     assert values.bad[0].expected == "a date such as 02/01/2025 or 2025-02-01"
 
 
-def test_the_message_of_a_mostly_quarantined_table(report):
+def test_the_message_of_a_mostly_quarantined_table(report: tuple[Tally, ValueReport]) -> None:
     counts, values = report
     problem = quarantine_problem("rebate_claims", "in/rebate_claims.csv", 10, counts.dropped, values, 2 / 3)
     assert problem.what == (
@@ -141,7 +143,7 @@ def test_the_message_of_a_mostly_quarantined_table(report):
     assert "\n" not in note
 
 
-def test_notes_name_column_count_form_and_setting(report):
+def test_notes_name_column_count_form_and_setting(report: tuple[Tally, ValueReport]) -> None:
     _, values = report
     notes = {note.partition(":")[0]: note for note in coerced_notes(values)}
     amount = notes["rebate_claims.rebate_amount"]
@@ -154,7 +156,7 @@ def test_notes_name_column_count_form_and_setting(report):
     assert not [value for value in ("242.59", "Kentucky", "1.23457E+9", "Apr-25") if value in said]
 
 
-def test_identifiers_that_became_null_are_invalid_or_damaged(spark):
+def test_identifiers_that_became_null_are_invalid_or_damaged(spark: SparkSession) -> None:
     rows = [
         {"source_row_id": f"B{n}", "provider_npi": "1234567893", "date_of_service": "2025-08-01", "hcpcs_code": "J1",
          "ndc": ndc}

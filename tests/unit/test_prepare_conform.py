@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
-from prepare_rows import by_id, conformed, received, row, settled, typed
+from pyspark.sql import Row, SparkSession
 
+from engine.contracts.columns import Table
 from engine.contracts.formats import DeclaredFormats
 from engine.contracts.tables import ENTITY_CLAIMS, REBATE_CLAIMS, TABLES
 from engine.entity_families import entity_families
 from engine.prepare import conform, good_rows, with_parents
 from engine.prepare.conform import conformed_schema
+from tests.unit.prepare_rows import by_id, conformed, received, row, settled, typed
 
 AS_OF = date(2026, 3, 31)
 
 
-def conform_typed(spark, table, columns, **options):
+def conform_typed(
+    spark: SparkSession, table: Table, columns: dict[str, tuple[str, list[Any]]], **options: Any
+) -> dict[str, dict[str, Any]]:
     return by_id(conform(typed(spark, table, columns), table, as_of=AS_OF, **options))
 
 
 @pytest.fixture(scope="module")
-def of_text(spark):
+def of_text(spark: SparkSession) -> dict[str, Row]:
     """Rebate rows of text, each with one thing to look at."""
     rows = [
         row("rebate_claims", "good"),
@@ -70,7 +76,7 @@ def of_text(spark):
     return {one.source_row_id or one.claim_id: one for one in found}
 
 
-def test_a_good_row_has_nothing_to_say(of_text):
+def test_a_good_row_has_nothing_to_say(of_text: dict[str, Row]) -> None:
     good = of_text["good"]
     assert (good.problems, good.left_as, good.raw, good.coerced) == (None, None, None, None)
     assert (good.units, good.date_of_service, good.claim_line, good.units_basis) == (
@@ -85,19 +91,19 @@ def test_a_good_row_has_nothing_to_say(of_text):
     )
 
 
-def test_text_is_trimmed_codes_are_upper_case_numbers_are_rounded_half_up(of_text):
+def test_text_is_trimmed_codes_are_upper_case_numbers_are_rounded_half_up(of_text: dict[str, Row]) -> None:
     spaces = of_text["spaces"]
     assert (spaces.problems, spaces.coerced) == (None, None)
     assert (spaces.program, spaces.state, spaces.claim_id, spaces.claim_line) == ("MDRP_FFS", "KY", "C 1", 1)
     assert spaces.units == D("30.001")
 
 
-def test_blank_is_missing(of_text):
+def test_blank_is_missing(of_text: dict[str, Row]) -> None:
     assert of_text["blank"].problems == ["PAYER_ID_MISSING", "UNITS_MISSING"]
     assert (of_text["blank"].plan_id, of_text["blank"].coerced) == (None, None)
 
 
-def test_all_reasons_are_given_in_the_order_of_the_contract_with_the_row_as_received(of_text):
+def test_all_reasons_are_given_in_the_order_of_the_contract_with_the_row_as_received(of_text: dict[str, Row]) -> None:
     many = of_text["many"]
     assert many.problems == [
         "PROGRAM_INVALID",
@@ -110,7 +116,7 @@ def test_all_reasons_are_given_in_the_order_of_the_contract_with_the_row_as_rece
     assert (raw["program"], raw["ndc"], raw["units"], raw["plan_id"]) == ("NOPE", "12", "x", None)
 
 
-def test_rows_received_after_the_day_leave_and_are_not_quarantined(of_text):
+def test_rows_received_after_the_day_leave_and_are_not_quarantined(of_text: dict[str, Row]) -> None:
     late = of_text["late"]
     assert (late.left_as, late.problems, late.raw, late.coerced) == ("AFTER_AS_OF", None, None, None)
     assert of_text["in time"].left_as is None
@@ -118,7 +124,7 @@ def test_rows_received_after_the_day_leave_and_are_not_quarantined(of_text):
     assert (of_text["no time"].left_as, of_text["no time"].coerced) == (None, ["received_at"])
 
 
-def test_a_bad_value_that_is_not_required_becomes_null_and_is_named(of_text):
+def test_a_bad_value_that_is_not_required_becomes_null_and_is_named(of_text: dict[str, Row]) -> None:
     coerced = of_text["coerced"]
     assert coerced.problems is None
     assert coerced.coerced == ["state", "fill_number", "paid_date", "dispensing_status"]
@@ -127,13 +133,13 @@ def test_a_bad_value_that_is_not_required_becomes_null_and_is_named(of_text):
     assert coerced.period == "2025Q3"
 
 
-def test_repeating_codes(of_text):
+def test_repeating_codes(of_text: dict[str, Row]) -> None:
     codes = of_text["codes"]
     assert codes.submission_clarification_codes == "08|20|01"
     assert (codes.basis_of_cost, codes.modifiers) == ("08", "UD|U8")
 
 
-def test_prescription_numbers(of_text):
+def test_prescription_numbers(of_text: dict[str, Row]) -> None:
     line, told = of_text["line"], of_text["told fill"]
     assert (line.rx_number, line.rx_key, line.fill_number, line.rx_number_raw) == (
         "1234567",
@@ -150,27 +156,27 @@ def test_prescription_numbers(of_text):
     assert of_text["medical"].problems is None
 
 
-def test_pharmacies(of_text):
+def test_pharmacies(of_text: dict[str, Row]) -> None:
     assert (of_text["ncpdp"].problems, of_text["ncpdp"].pharmacy_key) == (None, "NCPDP:0512345")
     assert of_text["nobody"].problems == ["PHARMACY_NPI_MISSING"]
 
 
-def test_product_codes_are_never_guessed(of_text):
+def test_product_codes_are_never_guessed(of_text: dict[str, Row]) -> None:
     assert (of_text["newline"].problems, of_text["newline"].ndc11) == (None, "00002759701")
     assert of_text["ten"].problems == ["NDC_AMBIGUOUS"]
     assert (of_text["ten"].ndc_raw, of_text["ten"].ndc11) == ("0002759701", None)
 
 
-def test_a_date_is_the_day_that_was_written(of_text):
+def test_a_date_is_the_day_that_was_written(of_text: dict[str, Row]) -> None:
     assert of_text["date and time"].date_of_service == date(2025, 8, 1)
 
 
-def test_a_row_id_is_made_of_file_and_number(of_text):
+def test_a_row_id_is_made_of_file_and_number(of_text: dict[str, Row]) -> None:
     assert of_text["a.csv#12"].problems is None
     assert of_text["nameless"].problems == ["SOURCE_ROW_ID_MISSING"]
 
 
-def test_numbers_of_any_type(spark):
+def test_numbers_of_any_type(spark: SparkSession) -> None:
     nan = float("nan")
     found = conform_typed(
         spark,
@@ -199,7 +205,7 @@ def test_numbers_of_any_type(spark):
     assert found["R2"]["coerced"] is None
 
 
-def test_times_booleans_and_codes_of_any_type(spark):
+def test_times_booleans_and_codes_of_any_type(spark: SparkSession) -> None:
     found = conform_typed(
         spark,
         ENTITY_CLAIMS,
@@ -245,19 +251,20 @@ def test_times_booleans_and_codes_of_any_type(spark):
         ("2025-07-01T10:00:00Z x", None),
     ],
 )
-def test_iso_times(iso_times, text, expected):
+def test_iso_times(iso_times: dict[str, datetime | None], text: str, expected: datetime | None) -> None:
     assert iso_times[text] == expected
 
 
 @pytest.fixture(scope="module")
-def iso_times(spark):
-    marks = test_iso_times.pytestmark[0]
+def iso_times(spark: SparkSession) -> dict[str, datetime | None]:
+    test: Any = test_iso_times
+    marks = test.pytestmark[0]
     texts = [text for text, _ in marks.args[1]]
     rows = [row("rebate_claims", text, received_at=text) for text in texts]
     return {name: one["received_at"] for name, one in by_id(conformed(spark, "rebate_claims", rows)).items()}
 
 
-def test_ten_digits_are_settled_by_products_that_fit_alone(spark):
+def test_ten_digits_are_settled_by_products_that_fit_alone(spark: SparkSession) -> None:
     products = conformed(
         spark,
         "products",
@@ -280,7 +287,7 @@ def test_ten_digits_are_settled_by_products_that_fit_alone(spark):
     assert [found[ndc]["problems"] for ndc in ndcs] == [None, ["NDC_AMBIGUOUS"], ["NDC_AMBIGUOUS"], None]
 
 
-def test_ncpdp_ids_are_settled_where_they_have_one_npi(spark):
+def test_ncpdp_ids_are_settled_where_they_have_one_npi(spark: SparkSession) -> None:
     pharmacies = conformed(
         spark,
         "pharmacies",
@@ -299,7 +306,7 @@ def test_ncpdp_ids_are_settled_where_they_have_one_npi(spark):
     assert keys == {"R1": "1234567893", "R2": "NCPDP:0500002", "R3": "NCPDP:0500003", "both": "1740252501"}
 
 
-def test_parent_entities_are_those_of_the_date_of_service(spark):
+def test_parent_entities_are_those_of_the_date_of_service(spark: SparkSession) -> None:
     entities = conformed(
         spark,
         "covered_entities",
@@ -333,7 +340,7 @@ def test_parent_entities_are_those_of_the_date_of_service(spark):
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
-def test_the_schema_is_the_one_declared_whatever_columns_are_there(spark, name):
+def test_the_schema_is_the_one_declared_whatever_columns_are_there(spark: SparkSession, name: str) -> None:
     table = TABLES[name]
     expected = [(field.name, field.dataType.simpleString()) for field in conformed_schema(table).fields]
     every = {column.name: None for column in table.columns}
@@ -342,7 +349,7 @@ def test_the_schema_is_the_one_declared_whatever_columns_are_there(spark, name):
         assert [(field.name, field.dataType.simpleString()) for field in found.schema.fields] == expected
 
 
-def test_pharmacy_rows_are_late_by_receipt_else_by_transaction(spark):
+def test_pharmacy_rows_are_late_by_receipt_else_by_transaction(spark: SparkSession) -> None:
     rows = [
         row("pharmacy_claims", "received", received_at="2026-03-31", transaction_at="2026-04-02"),
         row("pharmacy_claims", "transacted", transaction_at="2026-04-01"),
@@ -380,7 +387,7 @@ a space inside            | pcn           | AD V          || AD V    |          
 SHOWN = {"<tab>": "\t", "<nbsp>": "\u00a0", "<nul>": "\0", "<bom>": "\ufeff"}
 
 
-def listed(text):
+def listed(text: str) -> Iterator[dict[str, str]]:
     header, *lines = [line for line in text.strip().splitlines() if line.strip()]
     names = [name.strip() for name in header.replace("||", "|").split("|")]
     for line in lines:
@@ -388,7 +395,7 @@ def listed(text):
 
 
 @pytest.fixture(scope="module")
-def of_bad_values(spark):
+def of_bad_values(spark: SparkSession) -> dict[str, dict[str, Any]]:
     rows = []
     for case in listed(BAD_VALUES):
         value = None if case["received"] == "-" else case["received"]
@@ -399,7 +406,7 @@ def of_bad_values(spark):
 
 
 @pytest.mark.parametrize("case", list(listed(BAD_VALUES)), ids=lambda case: case["case"])
-def test_bad_values_and_defaults(of_bad_values, case):
+def test_bad_values_and_defaults(of_bad_values: dict[str, dict[str, Any]], case: dict[str, str]) -> None:
     found = of_bad_values[case["case"]]
     column = "ndc_raw" if case["column"] == "ndc" else case["column"]
     value = found[column]
@@ -408,7 +415,7 @@ def test_bad_values_and_defaults(of_bad_values, case):
     assert found["coerced"] == ([case["coerced"]] if case["coerced"] else None)
 
 
-def test_damaged_identifiers_of_rebate_claims(spark):
+def test_damaged_identifiers_of_rebate_claims(spark: SparkSession) -> None:
     damaged = "2.02519E+13"
     rows = [
         row("rebate_claims", "claim", claim_id=damaged),
@@ -490,7 +497,7 @@ REQUIRED = {
 
 
 @pytest.mark.parametrize("case", list(listed(UNREADABLE)), ids=lambda case: " ".join(list(case.values())[:3]))
-def test_a_value_that_cannot_be_read_never_becomes_the_default(spark, case):
+def test_a_value_that_cannot_be_read_never_becomes_the_default(spark: SparkSession, case: dict[str, str]) -> None:
     value = None if case["received"] == "-" else case["received"]
     (found,) = conformed(spark, case["table"], [REQUIRED[case["table"]] | {case["column"]: value}]).collect()
     became = found[case["column"]]
@@ -499,7 +506,7 @@ def test_a_value_that_cannot_be_read_never_becomes_the_default(spark, case):
     assert found["coerced"] == ([case["coerced"]] if case["coerced"] else None)
 
 
-def test_every_default_is_tested_with_a_value_that_cannot_be_read():
+def test_every_default_is_tested_with_a_value_that_cannot_be_read() -> None:
     """`status`, `claim_type`, `claim_line` and `units_basis` above."""
     tested = {(case["table"], case["column"]) for case in listed(UNREADABLE) if case["becomes"] == "-"}
     tested |= {("entity_claims", "status"), ("entity_claims", "claim_type")}
@@ -510,7 +517,7 @@ def test_every_default_is_tested_with_a_value_that_cannot_be_read():
     assert with_default <= tested
 
 
-def test_invoices_are_late_by_receipt_else_by_postmark(spark):
+def test_invoices_are_late_by_receipt_else_by_postmark(spark: SparkSession) -> None:
     days = {
         "received": ("2026-03-31", "2026-04-02", None),
         "received later": ("2026-04-01", "2026-03-01", "AFTER_AS_OF"),
@@ -548,7 +555,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_reference_rows_of_a_later_day_are_not_known_yet(spark, name):
+def test_reference_rows_of_a_later_day_are_not_known_yet(spark: SparkSession, name: str) -> None:
     good, days = KNOWN[name]
     event = days[-1]
     rows = [good | dict.fromkeys(days) | {event: day, "comment": day} for day in ("2026-03-31", "2026-04-01")]
@@ -561,7 +568,7 @@ def test_reference_rows_of_a_later_day_are_not_known_yet(spark, name):
     assert len(late) in (1, 2)
 
 
-def test_words_for_null(spark):
+def test_words_for_null(spark: SparkSession) -> None:
     rows = [
         row("rebate_claims", "words", plan_id="NULL", group_id="\\N", units="NULL"),
         row("rebate_claims", "none", plan_id="NULLA", group_id="n/a"),
@@ -579,7 +586,7 @@ def test_words_for_null(spark):
     assert [one["null_words"] for one in declared.values()] == [None, None]
 
 
-def test_npis_that_arrived_as_numbers_are_their_ten_digits(spark):
+def test_npis_that_arrived_as_numbers_are_their_ten_digits(spark: SparkSession) -> None:
     """Also as the text of a float, which JSON and CSV files have."""
     numbers = {
         "pharmacy_npi": ("bigint", [1234567893, None]),
@@ -594,7 +601,7 @@ def test_npis_that_arrived_as_numbers_are_their_ten_digits(spark):
     ]
 
 
-def test_an_invoice_line_is_named_by_all_that_is_given_of_its_key(spark):
+def test_an_invoice_line_is_named_by_all_that_is_given_of_its_key(spark: SparkSession) -> None:
     lines = {
         "MDRP_FFS/KY/00002759701/2025Q3": {},
         "MDRP_FFS/KY/00002759701/2025Q3/I1/CURRENT": {"invoice_number": "I1"},

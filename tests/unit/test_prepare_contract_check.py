@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from prepare_rows import GOOD, received, row
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
 from engine.errors import InputError
 from engine.prepare import check_contract
+from tests.unit.prepare_rows import GOOD, received, row
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,21 @@ class Opened:
     location: str
 
 
-def opened(**tables):
+def opened(**tables: Any) -> dict[str, Opened]:
     return {name: Opened(TABLES[name], rows, f"/input/{name}") for name, rows in tables.items()}
 
 
-def problems_of(tables):
+def problems_of(tables: dict[str, Opened]) -> list[str]:
     with pytest.raises(InputError) as error:
         check_contract(tables)
     return [problem.what.rpartition(": ")[2] for problem in error.value.problems]
 
 
-def test_whole_tables_pass(spark):
+def test_whole_tables_pass(spark: SparkSession) -> None:
     check_contract(opened(**{name: received(spark, [row(name, "R1")]) for name in GOOD}))
 
 
-def test_every_missing_column_of_every_table_is_listed(spark):
+def test_every_missing_column_of_every_table_is_listed(spark: SparkSession) -> None:
     rebate = {key: value for key, value in GOOD["rebate_claims"].items() if key not in ("ndc", "units", "pharmacy_npi")}
     tables = opened(
         rebate_claims=received(spark, [{**rebate, "source_file": "a.csv", "hash_scheme": "S"}]).drop("rx_number"),
@@ -55,7 +56,7 @@ def test_every_missing_column_of_every_table_is_listed(spark):
     ]
 
 
-def test_medical_lines_alone_need_no_prescription_number(spark):
+def test_medical_lines_alone_need_no_prescription_number(spark: SparkSession) -> None:
     medical = received(spark, [row("rebate_claims", "R1", claim_type=" medical ")]).drop("rx_number")
     check_contract(opened(rebate_claims=medical))
     either = medical.unionByName(medical.withColumn("claim_type", F.lit(None).cast("string")))
@@ -65,7 +66,7 @@ def test_medical_lines_alone_need_no_prescription_number(spark):
     ]
 
 
-def test_identifiers_that_are_numbers_have_lost_their_zeros(spark):
+def test_identifiers_that_are_numbers_have_lost_their_zeros(spark: SparkSession) -> None:
     rows = received(spark, [row("rebate_claims", "R1")]).withColumns(
         {
             "ndc": F.lit(2759701),
@@ -85,6 +86,6 @@ def test_identifiers_that_are_numbers_have_lost_their_zeros(spark):
     check_contract(opened(rebate_claims=rows.limit(0)))
 
 
-def test_something_must_be_there_to_judge(spark):
+def test_something_must_be_there_to_judge(spark: SparkSession) -> None:
     with pytest.raises(InputError, match="at least one of rebate_claims, entity_claims, invoices"):
         check_contract(opened(pharmacy_claims=received(spark, [row("pharmacy_claims", "P1")])))

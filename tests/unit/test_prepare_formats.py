@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -120,7 +123,7 @@ NUMBERS = [
 ]
 
 
-def cases():
+def cases() -> Iterator[Any]:
     """(name, column, declared formats, text, expected) of every line above."""
     for kind, lines in ((Kind.DATE, DATES), (Kind.TIMESTAMP, TIMES), (Kind.QUARTER, PERIODS)):
         setting = "periods" if kind is Kind.QUARTER else "dates"
@@ -142,7 +145,7 @@ CASES = list(cases())
 
 
 @pytest.fixture(scope="module")
-def converted(spark):
+def converted(spark: SparkSession) -> list[str | None]:
     """What each case becomes, as text, from one job over one row of texts."""
     texts = spark.createDataFrame(
         [tuple(text for *_, text, _ in CASES)], ", ".join(f"c{place} string" for place in range(len(CASES)))
@@ -157,7 +160,7 @@ def converted(spark):
 @pytest.mark.parametrize(
     ("place", "expected"), list(enumerate(case[-1] for case in CASES)), ids=[case[0] for case in CASES]
 )
-def test_declared_formats(converted, place, expected):
+def test_declared_formats(converted: list[str | None], place: int, expected: str | None) -> None:
     found = converted[place]
     if found is not None and CASES[place][1].kind is Kind.TIMESTAMP:
         found = datetime.fromisoformat(found).isoformat()
@@ -167,13 +170,15 @@ def test_declared_formats(converted, place, expected):
 @pytest.mark.parametrize(
     ("pattern", "text", "expected"), [line for line in DATES if "-" not in line[1] and ":" not in line[1]]
 )
-def test_suggestions_read_dates_as_the_engine_does(pattern, text, expected):
+def test_suggestions_read_dates_as_the_engine_does(pattern: str, text: str, expected: str | None) -> None:
     found = DatePattern.parse(pattern).read(text)
     assert found == (None if expected is None else date.fromisoformat(expected))
 
 
 @pytest.mark.parametrize(("decimal", "thousands", "currency", "text", "expected"), NUMBERS)
-def test_suggestions_read_numbers_as_the_engine_does(decimal, thousands, currency, text, expected):
+def test_suggestions_read_numbers_as_the_engine_does(
+    decimal: str, thousands: str | None, currency: str | None, text: str, expected: str | None
+) -> None:
     found = NumberFormat(decimal, thousands, currency).read(text)
     assert (found is None) == (expected is None)
     if found is not None:
@@ -195,14 +200,14 @@ def test_suggestions_read_numbers_as_the_engine_does(decimal, thousands, currenc
         ("", "no year"),
     ],
 )
-def test_patterns_that_cannot_be_read_are_refused(pattern, says):
+def test_patterns_that_cannot_be_read_are_refused(pattern: str, says: str) -> None:
     with pytest.raises(FormatError) as told:
         DatePattern.parse(pattern)
     assert says in str(told.value)
 
 
 @pytest.mark.parametrize("pattern", ["QqYY", "yyyy", "q", "q'Q'y", "qQyy"])
-def test_patterns_of_periods_that_cannot_be_read_are_refused(pattern):
+def test_patterns_of_periods_that_cannot_be_read_are_refused(pattern: str) -> None:
     with pytest.raises(FormatError, match="q'Q'yy"):
         PeriodPattern.parse(pattern)
 
@@ -210,12 +215,12 @@ def test_patterns_of_periods_that_cannot_be_read_are_refused(pattern):
 @pytest.mark.parametrize(
     "signs", [(";", None, None), (",", ",", None), (".", "_", None), (".", None, "1"), (".", None, "dollars")]
 )
-def test_signs_that_contradict_each_other_are_refused(signs):
+def test_signs_that_contradict_each_other_are_refused(signs: tuple[str, str | None, str | None]) -> None:
     with pytest.raises(FormatError):
         NumberFormat(*signs)
 
 
-def test_dates_that_arrive_as_dates_are_what_they_are(spark):
+def test_dates_that_arrive_as_dates_are_what_they_are(spark: SparkSession) -> None:
     declared = DeclaredFormats({"dates": {"default": "MM/dd/yyyy"}, "decimal": {"default": ","}})
     rows = spark.createDataFrame(
         [(date(2025, 3, 31), datetime(2025, 3, 31, 5, tzinfo=UTC), 20250331, 1234.5)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from engine.npi import npi_is_valid
@@ -50,7 +51,7 @@ ENTITY = {" dsh 330214\t": "DSH330214", "CAH161342-00": "CAH161342-00", "bl03074
 
 
 @pytest.fixture(scope="module")
-def answers(spark):
+def answers(spark: SparkSession) -> dict[str, Row]:
     """Each expression's answer to each text, from one job."""
     texts = sorted({*NDC11, *RX, *NPI, *ENTITY})
     text = F.col("text")
@@ -70,35 +71,35 @@ def answers(spark):
     return {one.text: one for one in rows.collect()}
 
 
-def test_ndc(answers):
+def test_ndc(answers: dict[str, Row]) -> None:
     assert {text: answers[text].ndc11 for text in NDC11} == NDC11
 
 
-def test_ten_digit_spellings_drop_one_leading_zero_of_a_segment(answers):
+def test_ten_digit_spellings_drop_one_leading_zero_of_a_segment(answers: dict[str, Row]) -> None:
     assert sorted(answers["00002759701"].spellings) == ["0000275971", "0002759701"]
     assert answers["50242-040-62"].spellings == ["5024204062"]
     assert answers["60575-4112-1"].spellings == ["6057541121"]
 
 
-def test_prescription_number(answers):
+def test_prescription_number(answers: dict[str, Row]) -> None:
     assert {text: tuple(answers[text].rx) for text in RX} == RX
 
 
-def test_npi_check_digit(answers):
+def test_npi_check_digit(answers: dict[str, Row]) -> None:
     assert {text: answers[text].npi for text in NPI} == NPI
 
 
-def test_340b_id_is_upper_case_without_white_space(answers):
+def test_340b_id_is_upper_case_without_white_space(answers: dict[str, Row]) -> None:
     assert {text: answers[text].entity for text in ENTITY} == ENTITY
 
 
-def test_null_stays_null(answers):
+def test_null_stays_null(answers: dict[str, Row]) -> None:
     nothing = answers[None]
     assert (nothing.ndc11, nothing.npi, nothing.entity, nothing.quarter) == (None, None, None, None)
     assert tuple(nothing.rx) == (None, None, None)
 
 
-def test_hashes_of_two_schemes_never_make_one_key(spark):
+def test_hashes_of_two_schemes_never_make_one_key(spark: SparkSession) -> None:
     pairs = [("A", "B:C"), ("A:B", "C"), ("A%3AB", "C"), ("A", "b:c"), ("A", None), (None, "B")]
     rows = spark.createDataFrame(pairs, "scheme string, hash string")
     keys = rows.select(identifiers.hashed_rx_key(F.col("scheme"), F.col("hash")).alias("key")).collect()

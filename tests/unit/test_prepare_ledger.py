@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from prepare_rows import conformed, row, settled
+from pyspark.sql import SparkSession
 
 from engine.contracts.findings import QUARANTINE
 from engine.contracts.tables import TABLES
@@ -23,9 +23,10 @@ from engine.prepare import (
     with_dispenses,
     with_netting,
 )
+from tests.unit.prepare_rows import conformed, row, settled
 
 
-def test_a_row_counts_once_under_its_first_reason(spark):
+def test_a_row_counts_once_under_its_first_reason(spark: SparkSession) -> None:
     rows = [
         row("rebate_claims", "good", state="Kentucky", fill_number="x", rx_number="12"),
         row("rebate_claims", "also good", claim_id="C2", compound_code="??"),
@@ -48,7 +49,7 @@ def test_a_row_counts_once_under_its_first_reason(spark):
     assert json.loads(only.raw)["units"] == "x"
 
 
-def test_a_row_in_conflict_is_kept_as_it_was_received(spark):
+def test_a_row_in_conflict_is_kept_as_it_was_received(spark: SparkSession) -> None:
     rows = [
         row("rebate_claims", "R1", claim_id="C1", received_at="2026-01-01"),
         row("rebate_claims", " R1", claim_id="C2 ", units="30.50", ndc="0002-7597-01", received_at="2026-01-02"),
@@ -67,7 +68,7 @@ def test_a_row_in_conflict_is_kept_as_it_was_received(spark):
     }
 
 
-def test_a_bad_row_is_kept_with_the_spaces_that_it_came_with(spark):
+def test_a_bad_row_is_kept_with_the_spaces_that_it_came_with(spark: SparkSession) -> None:
     (only,) = quarantine(
         conformed(spark, "rebate_claims", [row("rebate_claims", " R1 ", units=" x ", plan_id="  ")]),
         TABLES["rebate_claims"],
@@ -77,14 +78,14 @@ def test_a_bad_row_is_kept_with_the_spaces_that_it_came_with(spark):
     assert (raw["source_row_id"], raw["units"], raw["plan_id"], raw["payer_id"]) == (" R1 ", " x ", "  ", "KY")
 
 
-def test_a_table_without_row_id_gives_its_key(spark):
+def test_a_table_without_row_id_gives_its_key(spark: SparkSession) -> None:
     found = conformed(spark, "prices", [{"ndc": "00002759701", "period": "2025Q9"}, {"ndc": None, "period": "2025Q1"}])
     rows = sorted(quarantine(found, TABLES["prices"]).collect(), key=lambda one: one.source_row_id)
     assert [one.reasons for one in rows] == [["NDC_MISSING"], ["PERIOD_INVALID"]]
     assert [one.source_row_id for one in rows] == ["/2025Q1", "00002759701/"]
 
 
-def test_an_empty_feed_and_one_that_is_all_bad_count_to_nothing_left(spark):
+def test_an_empty_feed_and_one_that_is_all_bad_count_to_nothing_left(spark: SparkSession) -> None:
     for rows, expected in (([row("rebate_claims", "R1", ndc="1")], {"NDC_INVALID": 1}), ([], {})):
         found = conformed(spark, "rebate_claims", rows or [row("rebate_claims", "R1")])
         found = found if rows else found.limit(0)
@@ -93,7 +94,7 @@ def test_an_empty_feed_and_one_that_is_all_bad_count_to_nothing_left(spark):
         assert counts.counted["COERCED_NULL"] == 0
 
 
-def test_what_the_entity_did_not_say_is_340b_is_counted_as_assumed(spark):
+def test_what_the_entity_did_not_say_is_340b_is_counted_as_assumed(spark: SparkSession) -> None:
     rows = [
         row("entity_claims", "said", is_340b="Y"),
         row("entity_claims", "not", is_340b="N"),
@@ -108,7 +109,7 @@ def test_what_the_entity_did_not_say_is_340b_is_counted_as_assumed(spark):
     assert live == {"said": False, "silent": True}
 
 
-def test_transactions_that_do_not_stand_leave_with_a_reason(spark):
+def test_transactions_that_do_not_stand_leave_with_a_reason(spark: SparkSession) -> None:
     codes = {"1234567": "B1", "2345678": "B1 B2", "3456789": "B1 B2 B3", "123": "B1"}
     rows = [
         row(
@@ -132,7 +133,7 @@ def test_transactions_that_do_not_stand_leave_with_a_reason(spark):
     assert (counts.rows_in, counts.rows_out, counts.counted["RX_NUMBER_UNUSABLE"]) == (7, 3, 1)
 
 
-def test_rows_without_a_key_get_dispense_hashes_of_their_own(spark):
+def test_rows_without_a_key_get_dispense_hashes_of_their_own(spark: SparkSession) -> None:
     rows = [row("rebate_claims", f"R{number}", rx_number="12") for number in range(5)]
     rows += [row("rebate_claims", f"S{number}", fill_number=str(number)) for number in range(3)]
     rows += [row("rebate_claims", "M", claim_type="MEDICAL", claim_id="1234567", rx_number=None)]

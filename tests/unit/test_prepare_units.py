@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from decimal import Decimal as D
 
 import pytest
-from prepare_rows import by_id, conformed, row, settled
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.prepare import good_rows, live_rebate_claims, net_rebate_claims
+from tests.unit.prepare_rows import by_id, conformed, row, settled
 
 J1 = {"hcpcs_code": "J0001", "claim_type": "MEDICAL", "units_basis": "HCPCS", "units": "4"}
 ROWS = [
@@ -34,13 +36,13 @@ PRODUCTS = [
 
 
 @pytest.fixture(scope="module")
-def units_by(spark):
+def units_by(spark: SparkSession) -> dict[str, dict[str, Decimal | None]]:
     claims = conformed(spark, "rebate_claims", ROWS)
     netting = settled(net_rebate_claims(claims))
     crosswalk = good_rows(conformed(spark, "hcpcs_crosswalk", CROSSWALK))
     products = good_rows(conformed(spark, "products", PRODUCTS))
 
-    def answer(*references):
+    def answer(*references: DataFrame | None) -> dict[str, Decimal | None]:
         live = live_rebate_claims(claims, netting, *references)
         assert [(field.name, field.dataType) for field in live.schema] == [
             (field.name, field.dataType) for field in PREPARED_REBATE_CLAIMS
@@ -54,12 +56,12 @@ def units_by(spark):
     }
 
 
-def test_units_of_ndc_and_unknown_basis_are_taken_as_they_are(units_by):
+def test_units_of_ndc_and_unknown_basis_are_taken_as_they_are(units_by: dict[str, dict[str, Decimal | None]]) -> None:
     for units in units_by.values():
         assert [units[name] for name in ("ndc", "unsaid", "unknown")] == [D(30)] * 3
 
 
-def test_the_crosswalk_in_force_on_the_day_converts(units_by):
+def test_the_crosswalk_in_force_on_the_day_converts(units_by: dict[str, dict[str, Decimal | None]]) -> None:
     assert {name: units for name, units in units_by["crosswalk"].items() if units != D(30)} == {
         "old factor": D(8),
         "new factor": D(2),
@@ -71,10 +73,12 @@ def test_the_crosswalk_in_force_on_the_day_converts(units_by):
     }
 
 
-def test_the_products_own_factor_counts_where_there_is_no_crosswalk(units_by):
+def test_the_products_own_factor_counts_where_there_is_no_crosswalk(
+    units_by: dict[str, dict[str, Decimal | None]],
+) -> None:
     assert units_by["products"]["new factor"] == D(40)
     assert units_by["products"]["another product"] is None
 
 
-def test_without_a_factor_nothing_is_converted(units_by):
+def test_without_a_factor_nothing_is_converted(units_by: dict[str, dict[str, Decimal | None]]) -> None:
     assert {units for name, units in units_by["nothing"].items() if name not in ("ndc", "unsaid", "unknown")} == {None}

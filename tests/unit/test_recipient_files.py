@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
-from exports_rows import finding, frame_of
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from engine.contracts.findings import FINDINGS
 from engine.contracts.forms import EVIDENCE_COLUMNS, EVIDENCE_ROWS
@@ -16,6 +19,7 @@ from engine.exports import RECIPIENT_COLUMNS, write_recipient_files
 from engine.findings import DECISIONS_TO_DISPUTE, evidence_rows, final_lines, inquiry_drafts
 from engine.rules import dispute_codes
 from engine.runtime.storage import storage_of
+from tests.unit.exports_rows import finding, frame_of
 
 CODES = dispute_codes("conf/reference")
 TEXTS = {code.code: code.text for code in CODES}
@@ -94,7 +98,7 @@ BASE = {
     "date_of_service": date(2025, 8, 14),
     "changed_since_decision": [],
 }
-ROWS = {
+ROWS: dict[str, Any] = {
     "state": {},
     "elsewhere": {"rules": [{"rule_id": "R057", "code": "M", "message": "also COMMERCIAL of PBM-SECRET"}]},
     "pbm": {"route": "PBM", "payer_id": "PBM/A", "dispute_code": "PBM"},
@@ -105,14 +109,16 @@ ROWS = {
 }
 
 
-def found(rows=ROWS) -> list[dict]:
+def found(rows: dict[str, dict[str, Any]] = ROWS) -> list[dict[str, Any]]:
     secret = {name: value for name, value in SECRET.items() if name in FINDINGS.names}
     return [
         finding(number) | secret | BASE | row | {"finding_id": name} for number, (name, row) in enumerate(rows.items())
     ]
 
 
-def files(spark, folder, unmasked=()) -> dict[str, tuple[list[str], list[dict]]]:
+def files(
+    spark: SparkSession, folder: Path, unmasked: tuple[str, ...] = ()
+) -> dict[str, tuple[list[str], list[dict[str, Any]]]]:
     lines = final_lines(
         frame_of(spark, found()).drop("decided_on"),
         spark.createDataFrame(
@@ -134,27 +140,31 @@ def files(spark, folder, unmasked=()) -> dict[str, tuple[list[str], list[dict]]]
 
 
 @pytest.fixture(scope="module")
-def read(spark, tmp_path_factory):
+def read(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[list[str], list[dict[str, str]]]]:
     return files(spark, tmp_path_factory.mktemp("final"))
 
 
-def test_each_kind_of_recipient_has_one_list():
+def test_each_kind_of_recipient_has_one_list() -> None:
     assert set(RECIPIENT_COLUMNS) == set(MAY_SEE)
 
 
 @pytest.mark.parametrize("route", MAY_SEE)
-def test_a_file_has_the_columns_that_its_recipient_may_see_and_no_others(read, route):
+def test_a_file_has_the_columns_that_its_recipient_may_see_and_no_others(
+    read: dict[str, tuple[list[str], list[dict[str, str]]]], route: str
+) -> None:
     columns, _ = read[route.lower()]
     assert set(columns) == MAY_SEE[route]
     assert len(columns) == len(set(columns))
 
 
 @pytest.mark.parametrize("column", NOBODY)
-def test_nobody_sees(column):
+def test_nobody_sees(column: str) -> None:
     assert [route for route, columns in RECIPIENT_COLUMNS.items() if column in columns] == []
 
 
-def test_no_secret_value_is_in_any_file(spark, tmp_path):
+def test_no_secret_value_is_in_any_file(spark: SparkSession, tmp_path: Path) -> None:
     files(spark, tmp_path, unmasked=("KY", "PBM/A", "DSH180012", "MTF"))
     text = "".join(path.read_text(encoding="utf-8-sig") for path in tmp_path.iterdir())
     for secret in ("SECRET", "98.76", "8765", "0.765", "0.0012", "0.918", "4321.5"):
@@ -162,17 +172,21 @@ def test_no_secret_value_is_in_any_file(spark, tmp_path):
     assert "0007654321" in text  # what is allowed is there
 
 
-def test_of_another_payer_a_state_sees_only_that_it_invoiced_the_dispense(read):
+def test_of_another_payer_a_state_sees_only_that_it_invoiced_the_dispense(
+    read: dict[str, tuple[list[str], list[dict[str, str]]]],
+) -> None:
     _, rows = read["state"]
     assert sorted(row["invoiced_elsewhere"] for row in rows) == ["", "yes"]
 
 
-def test_findings_on_invoice_lines_are_on_the_form_alone(read):
+def test_findings_on_invoice_lines_are_on_the_form_alone(
+    read: dict[str, tuple[list[str], list[dict[str, str]]]],
+) -> None:
     _, rows = read["state"]
     assert len(rows) == 2
 
 
-def test_an_inquiry_names_the_dispense(read):
+def test_an_inquiry_names_the_dispense(read: dict[str, tuple[list[str], list[dict[str, str]]]]) -> None:
     assert read["entity"][1] == [
         {
             "pharmacy_npi": "\t1234567893",
@@ -184,23 +198,23 @@ def test_an_inquiry_names_the_dispense(read):
     ]
 
 
-def test_identifiers_keep_their_leading_zeros_in_excel(read):
+def test_identifiers_keep_their_leading_zeros_in_excel(read: dict[str, tuple[list[str], list[dict[str, str]]]]) -> None:
     _, rows = read["state"]
     assert {row["labeler_code"] for row in rows} == {"\t00002"}
     assert {row["claim_id"] for row in rows} == {"\t0025226000123"}
 
 
-def test_mfp_lines_carry_the_configured_justification(read):
+def test_mfp_lines_carry_the_configured_justification(read: dict[str, tuple[list[str], list[dict[str, str]]]]) -> None:
     assert read["facilitator"][1][0]["justification_code"] == "J7"
 
 
-def test_rx_numbers_are_whole_for_the_recipients_of_the_setting_alone(spark, tmp_path):
+def test_rx_numbers_are_whole_for_the_recipients_of_the_setting_alone(spark: SparkSession, tmp_path: Path) -> None:
     unmasked = files(spark, tmp_path, unmasked=("DSH180012",))
     assert unmasked["entity"][1][0]["rx_number"] == "\t0007654321"
     assert {row["rx_number"] for row in unmasked["state"][1]} == {"******4321"}
 
 
-def test_drafts_go_to_entities_and_the_facilitator_alone(spark, tmp_path):
+def test_drafts_go_to_entities_and_the_facilitator_alone(spark: SparkSession, tmp_path: Path) -> None:
     rows = {
         **ROWS,
         "dismissed": ROWS["entity"] | {"is_dismissed": True},
@@ -218,14 +232,14 @@ EVIDENCE_MAY_HAVE = DISPENSE | {
 }
 
 
-def test_the_evidence_sheet_has_what_a_state_may_see():
+def test_the_evidence_sheet_has_what_a_state_may_see() -> None:
     # of its own claims all; of the entity's claim 340B id, pharmacy, Rx number, fill, date, NDC and quantity
     assert set(EVIDENCE_COLUMNS) == EVIDENCE_MAY_HAVE
     assert set(EVIDENCE_ROWS.names) - {"finding_id", "ndc11"} <= EVIDENCE_MAY_HAVE
 
 
-def test_evidence_holds_the_states_own_lines_and_the_entitys_claim(spark):
-    def naming(rule: str, *rows: str) -> list[dict]:
+def test_evidence_holds_the_states_own_lines_and_the_entitys_claim(spark: SparkSession) -> None:
+    def naming(rule: str, *rows: str) -> list[dict[str, Any]]:
         return [{"rule_id": rule, "related_source_row_ids": list(rows)}]
 
     findings = {
@@ -253,5 +267,5 @@ def test_evidence_holds_the_states_own_lines_and_the_entitys_claim(spark):
     ]
 
 
-def rows_of(spark, rows: list[dict], schema):
+def rows_of(spark: SparkSession, rows: list[dict[str, Any]], schema: StructType) -> DataFrame:
     return spark.createDataFrame([tuple(row[name] for name in schema.names) for row in rows], schema)

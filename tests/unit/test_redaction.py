@@ -31,7 +31,7 @@ SECRET = "hunter2-Xyz"
         f"s3a://KEY:{SECRET}@bucket/x",
     ],
 )
-def test_credentials_are_masked_in_text_and_in_errors(text):
+def test_credentials_are_masked_in_text_and_in_errors(text: str) -> None:
     shown = masked(f"cannot open {text} now")
     assert SECRET not in shown
     assert "***" in shown
@@ -50,11 +50,13 @@ def test_credentials_are_masked_in_text_and_in_errors(text):
         "table rebate_claims has no column rx_number",
     ],
 )
-def test_text_without_credentials_stays(text):
+def test_text_without_credentials_stays(text: str) -> None:
     assert masked(text) == text
 
 
-def test_secrets_of_the_environment_are_masked_and_its_folders_and_numbers_are_not(monkeypatch):
+def test_secrets_of_the_environment_are_masked_and_its_folders_and_numbers_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(redaction, "_remembered", set())
     remember_environment(
         {
@@ -72,18 +74,18 @@ def test_secrets_of_the_environment_are_masked_and_its_folders_and_numbers_are_n
 
 
 @pytest.mark.parametrize("name", ["fs.azure.account.key.x", "PWD", "KeyStoreSecret", "mlflow.tracking_uri", "sas"])
-def test_secret_names(name):
+def test_secret_names(name: str) -> None:
     assert is_secret_name(name)
     assert not is_secret_name("link.days_apart")
 
 
-def test_records_of_settings_hold_no_secret():
+def test_records_of_settings_hold_no_secret() -> None:
     settings = {"path": "s3a://KEY:tulips9@bucket/p", "options": {"user": "u", "password": "tulips8"}}
     assert without_secrets(settings) == {"path": "s3a://KEY:***@bucket/p", "options": {"user": "u"}}
 
 
-def test_an_error_report_names_code_and_classes_and_no_value():
-    def fails():
+def test_an_error_report_names_code_and_classes_and_no_value() -> None:
+    def fails() -> None:
         try:
             int("x7033146")
         except ValueError as error:

@@ -28,13 +28,13 @@ def pins(lock: str) -> dict[str, Version]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_file_was_resolved_from_the_present_ranges(lock):
+def test_a_lock_file_was_resolved_from_the_present_ranges(lock: str) -> None:
     header = (FOLDER / lock).read_text().splitlines()[0]
     assert header.split()[-1] == runpy.run_path(str(FOLDER / "ranges.py"))["digest"](), "run requirements/lock"
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_file_has_a_hash_for_each_package_and_names_no_index(lock):
+def test_a_lock_file_has_a_hash_for_each_package_and_names_no_index(lock: str) -> None:
     text = (FOLDER / lock).read_text()
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text)[1:]
     assert blocks
@@ -43,7 +43,7 @@ def test_a_lock_file_has_a_hash_for_each_package_and_names_no_index(lock):
     assert "--index" not in text
 
 
-def test_every_range_is_kept_by_the_locked_version():
+def test_every_range_is_kept_by_the_locked_version() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     for lock, ranges in (
         ("run.txt", project["dependencies"]),
@@ -57,6 +57,6 @@ def test_every_range_is_kept_by_the_locked_version():
             assert locked[name] in wanted.specifier, f"{lock}: {name} {locked[name]}"
 
 
-def test_runs_and_tests_use_the_same_versions():
+def test_runs_and_tests_use_the_same_versions() -> None:
     run, dev = pins("run.txt"), pins("dev.txt")
     assert run.items() <= dev.items()

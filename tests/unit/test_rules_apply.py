@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Evidence, GuardState, Subject
@@ -17,7 +19,7 @@ from engine.rules.evidence import at_most, class_name, one_step_down, strength
 from engine.rules.hit import SCORE_FACTS
 from engine.rules.registry import RegistryError
 from tests.spec.all_specs import all_specs
-from tests.spec.rule_cases import SETTINGS, answers_to, everything, rows_of
+from tests.spec.rule_cases import SETTINGS, Spec, answers_to, everything, rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -35,19 +37,19 @@ ALWAYS = (
 )
 
 
-def specs_on(subject: Subject):
+def specs_on(subject: Subject) -> list[Spec]:
     return [spec for spec in all_specs() if spec.subject == subject]
 
 
-def spec_of(rule_id: str, subject: Subject = Subject.REBATE_CLAIM):
+def spec_of(rule_id: str, subject: Subject = Subject.REBATE_CLAIM) -> Spec:
     return next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == (rule_id, subject))
 
 
-def firing(rule_id: str) -> dict:
+def firing(rule_id: str) -> dict[str, Any]:
     return spec_of(rule_id).firing.facts
 
 
-def with_nulls(subject: Subject) -> dict[str, dict]:
+def with_nulls(subject: Subject) -> dict[str, dict[str, Any]]:
     """Each rule's first firing row, with each of its facts made NULL in turn."""
     facts = {}
     for spec in specs_on(subject):
@@ -56,7 +58,7 @@ def with_nulls(subject: Subject) -> dict[str, dict]:
     return facts | {"all/NULL": {}}
 
 
-def all_at_once() -> dict:
+def all_at_once() -> dict[str, Any]:
     """A row on which many rules fire."""
     every = {}
     for spec in specs_on(Subject.REBATE_CLAIM):
@@ -81,21 +83,21 @@ ONE_BY_ONE = {
 }
 
 
-def rows_to_judge(subject: Subject) -> dict[str, dict]:
+def rows_to_judge(subject: Subject) -> dict[str, dict[str, Any]]:
     """The rows of all tests that ask every rule: those with a NULL, all cases of the specifications, single ones."""
     cases = {case.row_id: case.facts for spec in specs_on(subject) for case in spec.cases}
     return with_nulls(subject) | cases | (ONE_BY_ONE if subject == Subject.REBATE_CLAIM else {})
 
 
 @pytest.fixture(scope="module")
-def judged(spark):
+def judged(spark: SparkSession) -> dict[Subject, dict[str, dict[str, dict[str, Any]]]]:
     """{subject: {row id: {rule id: RULE_RESULT as a dictionary}}}; all rows are kept on request but "none"."""
     found = {}
     for subject in SUBJECTS:
         rows = rows_of(spark, subject, rows_to_judge(subject))
         result = apply_rules(rows, everything(subject), SETTINGS, also_keep=F.col("source_row_id") != "none")
         assert result.columns == [*rows.columns, "rules"]
-        kind = result.schema["rules"].dataType
+        kind: Any = result.schema["rules"].dataType
         assert [(f.name, f.dataType) for f in kind.elementType] == [(f.name, f.dataType) for f in RULE_RESULT]
         collected = result.select("source_row_id", "rules").collect()
         found[subject] = {
@@ -108,7 +110,9 @@ def judged(spark):
 
 
 @pytest.fixture(scope="module")
-def with_a_null(judged):
+def with_a_null(
+    judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]],
+) -> dict[tuple[Any, ...], dict[str, Any] | None]:
     """{(subject, rule, fact that is NULL): result}."""
     return {
         (subject, *row_id.split("/")): judged[subject][row_id].get(row_id.split("/")[0])
@@ -117,17 +121,19 @@ def with_a_null(judged):
     }
 
 
-def test_nothing_fires_where_everything_is_null(judged):
+def test_nothing_fires_where_everything_is_null(judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]]) -> None:
     assert [judged[subject]["all/NULL"] for subject in SUBJECTS] == [{}] * len(SUBJECTS)
 
 
-def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(spark, judged):
+def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(
+    spark: SparkSession, judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]]
+) -> None:
     active = everything(Subject.REBATE_CLAIM)
     whole = rows_of(spark, Subject.REBATE_CLAIM, rows_to_judge(Subject.REBATE_CLAIM))
     # cut off from what it was made of: where a column is missing, Spark looks for it there
     screen = whole.select(*CLAIM_SCREEN.names, *SCORE_FACTS.names).localCheckpoint()
 
-    def ids(rows):
+    def ids(rows: DataFrame) -> set[str]:
         return {row["source_row_id"] for row in rows.select("source_row_id").collect()}
 
     flagged = ids(flagged_rows(screen, active, SETTINGS))
@@ -140,7 +146,9 @@ def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(spark, judged
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.rule_id} {spec.subject}")
-def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(spec, with_a_null):
+def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(
+    spec: Spec, with_a_null: dict[tuple[Subject, str, str], dict[str, Any] | None]
+) -> None:
     own = {
         name: result
         for (subject, rule_id, name), result in with_a_null.items()
@@ -159,14 +167,18 @@ def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(spec, with_a_nul
         assert all(row["table"] for row in result["reference_rows"])
 
 
-def test_fifty_related_rows_are_named_and_all_are_counted(judged):
+def test_fifty_related_rows_are_named_and_all_are_counted(
+    judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]],
+) -> None:
     for rule_id in ("R003", "R016"):
         result = judged[Subject.REBATE_CLAIM][f"{rule_id} crowd"][rule_id]
         assert result["related_source_row_ids"] == CROWD[:50]
         assert result["related_count"] == 120
 
 
-def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark, judged):
+def test_guards_without_their_tables_are_unchecked_and_cost_one_step(
+    spark: SparkSession, judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]]
+) -> None:
     for subject in SUBJECTS:
         needs = [need for rule in REGISTRY.rules(subject) for guard in rule.guards for need in guard.needs]
         specs = [spec for spec in specs_on(subject) if spec.rule_id != "R038"]
@@ -193,7 +205,9 @@ def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark, judg
             assert steps == (bool(off) and may_fall), rule_id
 
 
-def test_a_guard_whose_table_is_missing_does_not_hold_back(spark, judged):
+def test_a_guard_whose_table_is_missing_does_not_hold_back(
+    spark: SparkSession, judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]]
+) -> None:
     """R036 on a claim that is reported as 340B: held back, but not where entity claims are no part of the input."""
     assert "R036" not in judged[Subject.REBATE_CLAIM]["R036 reported as 340B"]
     without = everything(Subject.REBATE_CLAIM, ["R036"], without=["entity_claims"])
@@ -202,7 +216,9 @@ def test_a_guard_whose_table_is_missing_does_not_hold_back(spark, judged):
     assert result["evidence"] == "WEAK"
 
 
-def test_several_rules_on_one_row_come_by_id_and_rows_are_kept_on_request(judged):
+def test_several_rules_on_one_row_come_by_id_and_rows_are_kept_on_request(
+    judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]],
+) -> None:
     found = judged[Subject.REBATE_CLAIM]
     assert "none" not in found
     assert found["kept"] == {}
@@ -211,14 +227,14 @@ def test_several_rules_on_one_row_come_by_id_and_rows_are_kept_on_request(judged
     assert all(a < b for a, b in pairwise(ids))
 
 
-def test_no_active_rule_leaves_no_row(spark):
+def test_no_active_rule_leaves_no_row(spark: SparkSession) -> None:
     rows = rows_of(spark, Subject.INVOICE, {"row": {"program": "MDRP_FFS"}})
     nothing = everything(Subject.INVOICE).only("none")
     assert apply_rules(rows, nothing, SETTINGS).count() == 0
     assert apply_rules(rows, nothing, SETTINGS, also_keep=F.lit(True)).first()["rules"] == []
 
 
-def test_facts_without_scores_serve_where_the_model_is_off(spark):
+def test_facts_without_scores_serve_where_the_model_is_off(spark: SparkSession) -> None:
     rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": firing("R001")})
     active = everything(Subject.REBATE_CLAIM, ["R001", "R052"], without=["scores"])
     assert "R052" in active.off
@@ -226,7 +242,7 @@ def test_facts_without_scores_serve_where_the_model_is_off(spark):
     assert [rule["rule_id"] for rule in apply_rules(without, active, SETTINGS).first()["rules"]] == ["R001"]
 
 
-def test_every_rule_answers_every_row(spark):
+def test_every_rule_answers_every_row(spark: SparkSession) -> None:
     held_back = next(case for case in spec_of("R053").cases if case.expected["fires"] == "held back")
     rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": held_back.facts})
     active = everything(Subject.REBATE_CLAIM, ["R001", "R053"])
@@ -238,7 +254,9 @@ def test_every_rule_answers_every_row(spark):
     assert answers["R001"]["guards"] is None
 
 
-def test_a_rule_comes_close_if_the_row_has_what_it_looks_for_and_the_rule_is_about_such_rows(spark):
+def test_a_rule_comes_close_if_the_row_has_what_it_looks_for_and_the_rule_is_about_such_rows(
+    spark: SparkSession,
+) -> None:
     linked = {**firing("R003"), "link_is_ambiguous": False}
     rows = rows_of(
         spark,
@@ -256,7 +274,7 @@ def test_a_rule_comes_close_if_the_row_has_what_it_looks_for_and_the_rule_is_abo
     assert {row["message"] for row in answers.collect()} == {None}
 
 
-def test_reference_rows_carry_their_dates(judged):
+def test_reference_rows_carry_their_dates(judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]]) -> None:
     chosen = {
         ("R002", Subject.REBATE_CLAIM): [
             (
@@ -278,19 +296,19 @@ def test_reference_rows_carry_their_dates(judged):
         assert [tuple(row.values()) for row in rows] == expected
 
 
-def test_quarters_at_the_turn_of_the_year(judged):
+def test_quarters_at_the_turn_of_the_year(judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]]) -> None:
     """The cut-off of a fourth quarter lies in the next year: 2024-12-31 and 60 days is 2025-03-01."""
     found = judged[Subject.REBATE_CLAIM]
     assert "the cut-off for this row is 2025-03-01" in found["R020 fourth quarter"]["R020"]["message"]
     assert found["R020 no quarter"]["R020"]["evidence"] == "WEAK"
 
 
-def test_steps_of_evidence(spark):
+def test_steps_of_evidence(spark: SparkSession) -> None:
     ladder = ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
     holds, open_ = F.lit(True), F.lit(None).cast("boolean")
     rows = spark.createDataFrame([(Evidence(e).strength,) for e in ladder], "e int")
 
-    def steps(evidence, where):
+    def steps(evidence: Evidence | Column, where: Column) -> tuple[Evidence | Column, ...]:
         return (one_step_down(evidence, where), *(at_most(evidence, Evidence(cap), where) for cap in ladder))
 
     found = [tuple(row) for row in rows.select(*map(class_name, steps(F.col("e"), holds))).collect()]
@@ -308,13 +326,15 @@ def test_steps_of_evidence(spark):
     assert [row[4] for row in found] == ["CONTEXT"] * 4
 
 
-def test_units_at_issue_beyond_the_contracts_type_become_null_and_stop_nothing(judged):
+def test_units_at_issue_beyond_the_contracts_type_become_null_and_stop_nothing(
+    judged: dict[Subject, dict[str, dict[str, dict[str, Any]]]],
+) -> None:
     found = judged[Subject.REBATE_CLAIM]
     assert found["R035 beyond"]["R035"]["units_at_issue"] is None
     assert found[spec_of("R035").firing.row_id]["R035"]["units_at_issue"] == Decimal("270.000")
 
 
-def test_a_rule_that_does_not_check_its_guards_is_a_mistake_in_the_code(spark):
+def test_a_rule_that_does_not_check_its_guards_is_a_mistake_in_the_code(spark: SparkSession) -> None:
     from dataclasses import replace
 
     active = everything(Subject.REBATE_CLAIM, ["R016"])

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
@@ -15,7 +16,7 @@ REFERENCE = Path(__file__).parents[2] / "conf" / "reference"
 HEADER = ",".join(DISPUTE_CODES.names)
 
 
-def test_the_shipped_table_is_that_of_the_forms():
+def test_the_shipped_table_is_that_of_the_forms() -> None:
     codes = dispute_codes(str(REFERENCE))
     by_kind = {kind: {code.code for code in codes if code.kind == kind} for kind in ("ADJUSTMENT", "DISPUTE")}
     assert by_kind["ADJUSTMENT"] == set("ABCDEFGHIY")
@@ -27,13 +28,13 @@ def test_the_shipped_table_is_that_of_the_forms():
     assert {code.code for code in codes if code.needs_companion} == {"R"}
 
 
-def test_the_table_becomes_rows_of_its_schema(spark):
+def test_the_table_becomes_rows_of_its_schema(spark: SparkSession) -> None:
     codes = dispute_codes(str(REFERENCE))
     rows = spark.createDataFrame(codes, DISPUTE_CODES)
     assert rows.where("code = 'N' and document_required and valid_from = '2021-07-01'").count() == 1
 
 
-def test_every_mistake_at_once():
+def test_every_mistake_at_once() -> None:
     lines = (
         "X,DISPUTES,false,,maybe,text,2021-7-1,,true",
         ",DISPUTE,,,false,,,,true",
@@ -57,7 +58,7 @@ def test_every_mistake_at_once():
     assert len(found) == 7
 
 
-def test_missing_columns_and_missing_file(tmp_path):
+def test_missing_columns_and_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="verified"):
         parse_dispute_codes("code,kind\nX,DISPUTE\n", "codes.csv")
     with pytest.raises(ConfigurationError, match="cannot be read"):
@@ -65,7 +66,7 @@ def test_missing_columns_and_missing_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["identifiers_340b", "state_340b_policies"])
-def test_the_shipped_tables_of_states_are_tables_of_the_contract(name):
+def test_the_shipped_tables_of_states_are_tables_of_the_contract(name: str) -> None:
     table = TABLES[name]
     with (REFERENCE / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -80,7 +81,7 @@ def test_the_shipped_tables_of_states_are_tables_of_the_contract(name):
     assert len(set(keys)) == len(keys)
 
 
-def test_the_shipped_identifiers_are_those_of_the_sources():
+def test_the_shipped_identifiers_are_those_of_the_sources() -> None:
     with (REFERENCE / "identifiers_340b.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     everywhere = {(row["field"], row["value"], row["confidence"]) for row in rows if not row["state"]}

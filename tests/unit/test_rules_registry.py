@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,8 @@ from engine.errors import ConfigurationError
 from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules, thresholds_in_force
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
-from engine.rules.registry import DataSource, On, RegistryError, Threshold, rule
+from engine.rules.dispute_codes import DisputeCode
+from engine.rules.registry import DataSource, On, RegistryError, Rule, Threshold, rule
 from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
@@ -33,8 +35,8 @@ def enter(
     id: str = "R900",
     on: Mapping[Subject, On | tuple[str, ...]] = ON_CLAIMS,
     evidence: Evidence = Evidence.STRONG,
-    **others,
-):
+    **others: Any,
+) -> None:
     @rule(
         id,
         "a rule",
@@ -48,35 +50,37 @@ def enter(
         registry=registry,
         **{"data_source": DataSource.QUANTITIES_AND_AMOUNTS, **others},
     )
-    def function(_facts, _given):
+    def function(_facts: Any, _given: Any) -> None:
         raise AssertionError("not called")
 
 
-def settings(**rules) -> Settings:
+def settings(**rules: Any) -> Settings:
     return Settings(rules={name: RuleSettings(**values) for name, values in rules.items()})
 
 
-def problems_of(configured: Settings, registry: Registry = REGISTRY, codes=CODES) -> list[str]:
+def problems_of(
+    configured: Settings, registry: Registry = REGISTRY, codes: tuple[DisputeCode, ...] = CODES
+) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         check_rules(configured.rules, registry, codes)
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_every_rule_that_may_support_another_names_its_data():
+def test_every_rule_that_may_support_another_names_its_data() -> None:
     """Rules that only inform support none: products just terminated, invoices against claims, bars, late dates."""
     assert {rule.id for rule in REGISTRY.rules() if rule.data_source is None} == {
         *("R023", "R038", "R040", "R041", "R054", "R061"),
     }
 
 
-def test_an_id_is_taken_once():
+def test_an_id_is_taken_once() -> None:
     registry = Registry()
     enter(registry)
     with pytest.raises(RegistryError, match="two rules with id R900"):
         enter(registry, on={Subject.INVOICE: ()})
 
 
-def test_a_subject_states_only_what_differs_on_it():
+def test_a_subject_states_only_what_differs_on_it() -> None:
     registry = Registry()
     shared, own = Threshold("z", 4.0, ""), Threshold("minimum", 20, "")
     on_lines = On(needs=("products",), thresholds=(own,), title="a line", codes=(), version=2)
@@ -88,7 +92,7 @@ def test_a_subject_states_only_what_differs_on_it():
     assert (line.route, line.function) == (claim.route, claim.function)
 
 
-def test_one_threshold_has_one_default_over_the_subjects():
+def test_one_threshold_has_one_default_over_the_subjects() -> None:
     on = {
         subject: On(thresholds=(Threshold("z", default, ""),))
         for subject, default in zip(Subject, (4.0, 5.0), strict=False)
@@ -98,7 +102,7 @@ def test_one_threshold_has_one_default_over_the_subjects():
 
 
 @pytest.mark.parametrize(("code", "words"), [("ZZ", "not in the table"), ("T", "not verified")])
-def test_a_code_that_the_table_does_not_vouch_for_is_refused(code, words):
+def test_a_code_that_the_table_does_not_vouch_for_is_refused(code: str, words: str) -> None:
     registry = Registry()
     enter(registry, codes=(code,))
     (problem,) = problems_of(Settings(), registry)
@@ -106,7 +110,7 @@ def test_a_code_that_the_table_does_not_vouch_for_is_refused(code, words):
     assert f"code {code} of rule R900" in problem
 
 
-def test_every_mistake_in_the_rules_at_once():
+def test_every_mistake_in_the_rules_at_once() -> None:
     problems = problems_of(
         settings(
             R053={"thresholds": {"tolerence": 1.0, "tolerance": "a lot"}},
@@ -129,7 +133,7 @@ def test_every_mistake_in_the_rules_at_once():
         assert words in found
 
 
-def test_an_int_is_a_number_and_a_whole_float_is_a_whole_number():
+def test_an_int_is_a_number_and_a_whole_float_is_a_whole_number() -> None:
     configured = settings(
         R035={"thresholds": {"z": 5, "minimum_peers": 30.0}},
         R011={"thresholds": {"first_date_of_service": "2027-01-01"}},
@@ -141,13 +145,13 @@ def test_an_int_is_a_number_and_a_whole_float_is_a_whole_number():
     assert claims.thresholds["R011"]["first_date_of_service"] == date(2027, 1, 1)
 
 
-def test_a_switched_off_rule_is_off_and_says_so():
+def test_a_switched_off_rule_is_off_and_says_so() -> None:
     active = active_rules(settings(R001={"enabled": False}), EVERYTHING, Subject.REBATE_CLAIM, DAY, CODES)
     assert active.off == {"R001": SWITCHED_OFF, "R006": OFF_BY_ITSELF, "R007": OFF_BY_ITSELF}
     assert "R001" not in [rule.id for rule in active.rules]
 
 
-def test_everything_is_on_where_everything_is_there():
+def test_everything_is_on_where_everything_is_there() -> None:
     for subject in (Subject.REBATE_CLAIM, Subject.INVOICE):
         on = settings(**{rule_id: {"enabled": True} for rule_id in REGISTRY.ids})
         active = active_rules(on, EVERYTHING, subject, DAY, CODES)
@@ -155,7 +159,7 @@ def test_everything_is_on_where_everything_is_there():
         assert (active.off, active.guards_off, active.parts_off) == ({}, {}, {})
 
 
-def test_missing_tables_and_columns_switch_off_what_needs_them():
+def test_missing_tables_and_columns_switch_off_what_needs_them() -> None:
     available = frozenset(
         {"rebate_claims", "rebate_claims.basis_of_cost", "identifiers_340b", "medicaid_exclusions", "prices"}
     )
@@ -183,7 +187,7 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
     assert nothing.off["R001"] == "table rebate_claims is missing; table identifiers_340b is missing"
 
 
-def test_what_a_missing_column_takes_of_a_rule_is_said():
+def test_what_a_missing_column_takes_of_a_rule_is_said() -> None:
     """R054 of fee-for-service needs the day of payment, R002 the register for billers known by an NCPDP id."""
     columns = {"pharmacy_npi", "pharmacy_ncpdp_id", "basis_of_cost"}
     available = frozenset(
@@ -207,14 +211,14 @@ def test_what_a_missing_column_takes_of_a_rule_is_said():
     assert "R002, billers known by their NCPDP id alone" not in active.parts_off
 
 
-def test_alternatives_need_one_of_them():
+def test_alternatives_need_one_of_them() -> None:
     assert why_off(("a.x|b.y",), frozenset({"b", "b.y"})) is None
     assert why_off(("a.x|a.y",), frozenset({"a"})) == "none of a.x, a.y is available"
     assert why_off(("a.x|b.y",), frozenset()) == "none of a, b is available"
     assert why_off(("a.x",), frozenset({"a.x"})) == "table a is missing"
 
 
-def test_the_shipped_configuration_is_the_defaults():
+def test_the_shipped_configuration_is_the_defaults() -> None:
     shipped = yaml.safe_load((CONF / "rules.yaml").read_text())
     configured = settings(**shipped)
     check_rules(configured.rules, REGISTRY, CODES)
@@ -230,7 +234,7 @@ def test_the_shipped_configuration_is_the_defaults():
 
 
 @pytest.mark.parametrize("rule", REGISTRY.rules(), ids=lambda rule: f"{rule.id} {rule.subject}")
-def test_every_rule_is_documented_and_needs_what_the_contract_has(rule):
+def test_every_rule_is_documented_and_needs_what_the_contract_has(rule: Rule) -> None:
     assert rule.explanation
     assert rule.citation
     assert rule.title
@@ -244,7 +248,7 @@ def test_every_rule_is_documented_and_needs_what_the_contract_has(rule):
 
 
 @pytest.mark.parametrize("rule", REGISTRY.rules(), ids=lambda rule: f"{rule.id} {rule.subject}")
-def test_every_rule_and_guard_is_specified(rule):
+def test_every_rule_and_guard_is_specified(rule: Rule) -> None:
     cases = [
         case for spec in all_specs() if (spec.rule_id, spec.subject) == (rule.id, rule.subject) for case in spec.cases
     ]
@@ -258,19 +262,19 @@ def test_every_rule_and_guard_is_specified(rule):
         assert {"FAILED", "UNCHECKED"} & set(seen), guard.name
 
 
-def test_the_page_of_rules_is_up_to_date():
+def test_the_page_of_rules_is_up_to_date() -> None:
     kept = (CONF.parent / "docs" / "rules.md").read_text(encoding="utf-8")
     assert kept == page(), "python -m docs_pages"
 
 
-def test_what_is_not_supported_is_said_of_rules_that_there_are():
+def test_what_is_not_supported_is_said_of_rules_that_there_are() -> None:
     text = page()
     for condition in UNSUPPORTED:
         assert set(condition.rules) <= set(REGISTRY.ids)
         assert f"| not supported | {condition.what}: {condition.why} |" in text
 
 
-def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
+def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask() -> None:
     told = page()
     for known in REGISTRY.rules():
         assert f"## {known.id} on" in told
@@ -283,11 +287,11 @@ def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
         assert "\nIt must not fire:\n" in section, section.splitlines()[0]
 
 
-def test_every_specification_is_of_a_rule():
+def test_every_specification_is_of_a_rule() -> None:
     assert {(spec.rule_id, spec.subject) for spec in all_specs()} == {rule.key for rule in REGISTRY.rules()}
 
 
-def test_rules_that_explain_what_is_unusual_are_strong_or_medium_and_exist():
+def test_rules_that_explain_what_is_unusual_are_strong_or_medium_and_exist() -> None:
     # by the catalogue of the domain: rules on quantity (R034, R035, R038), conversion and package (R028 to R033),
     # payment (R021, R036), amount and price (R053, R056, R060)
     explaining = {subject: set(explaining_rules(subject)) for subject in (Subject.REBATE_CLAIM, Subject.INVOICE)}
@@ -301,12 +305,12 @@ def test_rules_that_explain_what_is_unusual_are_strong_or_medium_and_exist():
             assert known.evidence in (Evidence.STRONG, Evidence.MEDIUM), known.key
 
 
-def test_a_weak_rule_explains_nothing_that_is_unusual():
+def test_a_weak_rule_explains_nothing_that_is_unusual() -> None:
     with pytest.raises(RegistryError, match="explains nothing that is unusual"):
         enter(Registry(), evidence=Evidence.WEAK, explains_unusual=True)
 
 
-def test_thresholds_in_force_are_those_of_rules_that_are_on():
+def test_thresholds_in_force_are_those_of_rules_that_are_on() -> None:
     by_default = thresholds_in_force(Settings(), Subject.REBATE_CLAIM)
     assert "R035" in by_default
     assert "R006" not in by_default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.rules.text import if_known, listed, sentence, words_for
@@ -42,7 +43,7 @@ date   | cast(null as date)                          | unknown
 """.replace("1000 is no number", "unknown")
 
 
-def test_formats(spark):
+def test_formats(spark: SparkSession) -> None:
     lines = [[cell.strip() for cell in line.split("|")] for line in SHOWN.strip().splitlines()[1:]]
     columns = [
         sentence(f"<{{value:{spec}}}>" if spec else "<{value}>", value=F.expr(expression)).alias(f"c{place}")
@@ -52,7 +53,7 @@ def test_formats(spark):
     assert list(row) == [f"<{shown}>" for _, _, shown in lines]
 
 
-def test_parts_that_are_shown_only_when_known(spark):
+def test_parts_that_are_shown_only_when_known(spark: SparkSession) -> None:
     known, unknown = F.lit("a"), F.lit(None).cast("string")
     row = (
         spark.range(1)
@@ -70,13 +71,15 @@ def test_parts_that_are_shown_only_when_known(spark):
 
 
 @pytest.mark.parametrize(("template", "names"), [("{x}", ()), ("none", ("x",)), ("{x:colour}", ("x",))])
-def test_a_template_that_does_not_fit_its_values_is_refused(spark, template, names):
+def test_a_template_that_does_not_fit_its_values_is_refused(
+    spark: SparkSession, template: str, names: tuple[str, ...]
+) -> None:
     assert spark
     with pytest.raises(ValueError, match=r"not used in|has no value or no such format"):
         sentence(template, **{name: F.lit(1) for name in names})
 
 
-def test_ids_are_listed_with_the_number_of_those_that_are_not(spark):
+def test_ids_are_listed_with_the_number_of_those_that_are_not(spark: SparkSession) -> None:
     rows = [(["a", "b"], 2), (["a", "b"], None), (["a", "b"], 1_236), ([], 0)]
     made = spark.createDataFrame(rows, "ids array<string>, number bigint")
     found = made.select(listed(F.col("ids"), F.col("number")).alias("text")).collect()

@@ -1,14 +1,19 @@
 """A run's place: ids, folders that are its own, finished and interrupted runs, publishing as a whole."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError
@@ -22,25 +27,26 @@ from engine.runs import (
     open_run,
     published_runs,
 )
+from engine.runs.run import Run
 from engine.runtime.storage import SUCCESS_MARKER, Storage, storage_of
 from engine.settings import Settings
 
 
 @pytest.fixture
-def storage(spark):
+def storage(spark: SparkSession) -> Storage:
     return storage_of(spark)
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
 @pytest.fixture
-def begin(spark, storage, root):
+def begin(spark: SparkSession, storage: Storage, root: Any) -> Iterator[Callable[..., Run]]:
     begun = []
 
-    def begin(run_id="r1", inputs=None, **options):
+    def begin(run_id: str = "r1", inputs: Any = None, **options: Any) -> Run:
         settings = Settings.model_validate(
             {"input": inputs or {}, "output": {"root": str(root)}, "as_of": "2026-09-30"}
         )
@@ -53,33 +59,35 @@ def begin(spark, storage, root):
         run.lease.release()
 
 
-def files_of(root):
+def files_of(root: Path) -> dict[str, bytes]:
     """Every file with its content."""
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def write_outputs(run, content="{}"):
+def write_outputs(run: Run, content: str = "{}") -> None:
     run.storage.write_text(f"{run.folders.outputs}/summary.json", json.dumps({"run_id": run.run_id}))
     run.storage.write_text(f"{run.folders.outputs}/findings/part-0.parquet", content)
 
 
-def publish(run, content="{}"):
+def publish(run: Run, content: str = "{}") -> None:
     write_outputs(run, content)
     run.publish()
 
 
-def write_result(run):
+def write_result(run: Run) -> None:
     run.storage.write_text(f"{run.folders.work}/facts/_SUCCESS", "")
 
 
-def die(run):
+def die(run: Run) -> None:
     """As after kill -9: nothing is cleaned up, and the lease is that of a process that has ended."""
     run.lease._stopped.set()
     lease = json.loads(run.storage.read_bytes(run.lease._file))
     run.storage.write_text(run.lease._file, json.dumps({**lease, "process_started": "1"}))
 
 
-def test_nothing_is_at_the_final_place_before_publishing_and_nothing_else_after(begin, root):
+def test_nothing_is_at_the_final_place_before_publishing_and_nothing_else_after(
+    begin: Callable[..., Run], root: Path
+) -> None:
     run = begin()
     write_outputs(run)
     assert not (root / "r1").exists()
@@ -88,7 +96,9 @@ def test_nothing_is_at_the_final_place_before_publishing_and_nothing_else_after(
     assert [path.name for path in root.iterdir()] == ["r1"]
 
 
-def test_a_finished_run_is_kept_until_the_one_that_overwrites_it_is_published(begin, root):
+def test_a_finished_run_is_kept_until_the_one_that_overwrites_it_is_published(
+    begin: Callable[..., Run], root: Path
+) -> None:
     publish(begin(), "old")
     with pytest.raises(OutputError, match="finished run of this id"):
         begin()
@@ -117,7 +127,9 @@ def test_a_finished_run_is_kept_until_the_one_that_overwrites_it_is_published(be
         "a file",
     ],
 )
-def test_what_is_not_the_runs_own_is_never_touched(begin, root, name, content, overwrite):
+def test_what_is_not_the_runs_own_is_never_touched(
+    begin: Callable[..., Run], root: Path, name: str, content: dict[str, str], overwrite: bool
+) -> None:
     root.mkdir()
     if isinstance(content, str):
         (root / name).write_text(content)
@@ -132,13 +144,15 @@ def test_what_is_not_the_runs_own_is_never_touched(begin, root, name, content, o
     assert [path.name for path in root.iterdir()] == [name]
 
 
-def test_an_empty_folder_at_the_final_place_is_not_a_run(begin, root):
+def test_an_empty_folder_at_the_final_place_is_not_a_run(begin: Callable[..., Run], root: Path) -> None:
     (root / "r1").mkdir(parents=True)
     with pytest.raises(OutputError, match="exists and is not a run of this id"):
         begin(overwrite=True)
 
 
-def test_something_that_appears_at_the_final_place_meanwhile_is_kept_and_so_are_the_outputs(begin, root):
+def test_something_that_appears_at_the_final_place_meanwhile_is_kept_and_so_are_the_outputs(
+    begin: Callable[..., Run], root: Path
+) -> None:
     run = begin()
     write_outputs(run, "new")
     (root / "r1").mkdir()
@@ -164,7 +178,9 @@ def test_something_that_appears_at_the_final_place_meanwhile_is_kept_and_so_are_
         {"tables": {"prices": {"path": "file://{root}/r1/prices"}}},
     ],
 )
-def test_a_run_that_would_write_where_it_reads_is_refused(begin, root, inputs):
+def test_a_run_that_would_write_where_it_reads_is_refused(
+    begin: Callable[..., Run], root: Path, inputs: dict[str, Any]
+) -> None:
     publish(begin())
     (root / "r1" / "review").mkdir()
     (root / "link").symlink_to(root / "r1" / "review")
@@ -175,17 +191,17 @@ def test_a_run_that_would_write_where_it_reads_is_refused(begin, root, inputs):
     assert files_of(root) == before
 
 
-def test_a_run_that_would_be_read_as_a_table_of_its_input_is_refused(begin, root):
+def test_a_run_that_would_be_read_as_a_table_of_its_input_is_refused(begin: Callable[..., Run], root: Path) -> None:
     with pytest.raises(OutputError, match="as table rebate_claims"):
         begin("rebate_claims", inputs={"root": str(root)})
 
 
 @pytest.mark.parametrize("inputs", [{"root": "{root}"}, {"root": "{root}/.."}, {"root": "{root}/r10"}])
-def test_input_next_to_the_run_is_fine(begin, root, inputs):
+def test_input_next_to_the_run_is_fine(begin: Callable[..., Run], root: Path, inputs: dict[str, str]) -> None:
     begin(inputs=json.loads(json.dumps(inputs).replace("{root}", str(root))))
 
 
-def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(begin):
+def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(begin: Callable[..., Run]) -> None:
     run = begin()
     check_resumable(run, {"invoices": "abc"}, {})
     write_result(run)
@@ -205,7 +221,9 @@ def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(beg
     assert not again.folders.has_results
 
 
-def test_a_resume_names_what_differs_and_what_to_do(begin, monkeypatch, tmp_path):
+def test_a_resume_names_what_differs_and_what_to_do(
+    begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Every kind of thing that can change a result."""
     run = begin()
     models = {"claim-anomalies": "1, files 0123", "findings-reranker": None}
@@ -239,7 +257,9 @@ def test_a_resume_names_what_differs_and_what_to_do(begin, monkeypatch, tmp_path
     assert "expected: 3" in str(refused.value)
 
 
-def test_an_interrupted_run_that_replaces_a_finished_one_is_resumed_with_both_options(begin, root):
+def test_an_interrupted_run_that_replaces_a_finished_one_is_resumed_with_both_options(
+    begin: Callable[..., Run], root: Path
+) -> None:
     publish(begin(), "old")
     run = begin(overwrite=True)
     write_result(run)
@@ -252,7 +272,7 @@ def test_an_interrupted_run_that_replaces_a_finished_one_is_resumed_with_both_op
     assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "new"
 
 
-def test_a_run_that_ends_early_keeps_its_work_only_if_there_is_any(begin, root):
+def test_a_run_that_ends_early_keeps_its_work_only_if_there_is_any(begin: Callable[..., Run], root: Path) -> None:
     run = begin()
     check_resumable(run, {}, {})
     assert not run.abandon(keep_work=True)
@@ -266,7 +286,9 @@ def test_a_run_that_ends_early_keeps_its_work_only_if_there_is_any(begin, root):
     assert begin(resume=True).folders.has_results
 
 
-def test_a_job_resumes_its_own_runs_only(spark, storage, begin, root):
+def test_a_job_resumes_its_own_runs_only(
+    spark: SparkSession, storage: Storage, begin: Callable[..., Run], root: Path
+) -> None:
     run = begin()
     write_result(run)
     die(run)
@@ -279,11 +301,11 @@ class Died(BaseException):
     """As if the process had been killed."""
 
 
-def dies_at(monkeypatch, operation, number):
+def dies_at(monkeypatch: pytest.MonkeyPatch, operation: str, number: int) -> None:
     """The process ends instead of the storage's operation of that number."""
     real, left = getattr(Storage, operation), [number]
 
-    def operate(self, *places):
+    def operate(self: Storage, *places: str) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise Died
@@ -296,8 +318,8 @@ def dies_at(monkeypatch, operation, number):
 @pytest.mark.parametrize("operation", ["rename", "delete", "copy", "write_text"])
 @pytest.mark.parametrize("number", range(12))
 def test_dying_while_publishing_leaves_the_old_or_the_new_run_and_the_next_start_makes_it_whole(
-    begin, root, monkeypatch, renames, operation, number
-):
+    begin: Callable[..., Run], root: Path, monkeypatch: pytest.MonkeyPatch, renames: bool, operation: str, number: int
+) -> None:
     if not renames:
         monkeypatch.setattr(folders, "_NO_RENAME", {""})
     publish(begin(), "old")
@@ -319,7 +341,7 @@ def test_dying_while_publishing_leaves_the_old_or_the_new_run_and_the_next_start
     assert [path.name for path in root.iterdir()] == ["r1"]
 
 
-def test_an_old_run_goes_back_to_its_place_if_there_is_no_whole_new_one(begin, root):
+def test_an_old_run_goes_back_to_its_place_if_there_is_no_whole_new_one(begin: Callable[..., Run], root: Path) -> None:
     publish(begin(), "old")
     (root / "r1").rename(root / ".r1.replaced")
     with pytest.raises(OutputError, match="finished run"):
@@ -327,7 +349,9 @@ def test_an_old_run_goes_back_to_its_place_if_there_is_no_whole_new_one(begin, r
     assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "old"
 
 
-def test_an_object_store_without_an_old_run_gets_the_manifest_last(begin, root, monkeypatch):
+def test_an_object_store_without_an_old_run_gets_the_manifest_last(
+    begin: Callable[..., Run], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(folders, "_NO_RENAME", {""})
     run = begin()
     assert run.folders.outputs == run.folders.final
@@ -341,7 +365,7 @@ def test_an_object_store_without_an_old_run_gets_the_manifest_last(begin, root, 
 
 
 @pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
-def test_a_running_run_is_protected(begin, root, options):
+def test_a_running_run_is_protected(begin: Callable[..., Run], root: Path, options: dict[str, bool]) -> None:
     run = begin()
     write_outputs(run)
     write_result(run)
@@ -352,14 +376,14 @@ def test_a_running_run_is_protected(begin, root, options):
     publish(run)
 
 
-def test_runs_of_other_ids_may_run_at_once(begin, root):
+def test_runs_of_other_ids_may_run_at_once(begin: Callable[..., Run], root: Path) -> None:
     first, second = begin("a"), begin("b")
     publish(first)
     publish(second)
     assert sorted(path.name for path in root.iterdir()) == ["a", "b"]
 
 
-def test_a_run_that_was_taken_over_stops_and_touches_nothing(begin, root):
+def test_a_run_that_was_taken_over_stops_and_touches_nothing(begin: Callable[..., Run], root: Path) -> None:
     run = begin()
     write_outputs(run)
     write_result(run)
@@ -377,7 +401,7 @@ def test_a_run_that_was_taken_over_stops_and_touches_nothing(begin, root):
     assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "newer"
 
 
-def test_a_work_folder_that_something_removed_ends_the_run_with_the_truth(begin):
+def test_a_work_folder_that_something_removed_ends_the_run_with_the_truth(begin: Callable[..., Run]) -> None:
     run = begin()
     run.storage.delete(run.folders.work)
     with pytest.raises(OutputError, match=r"changed or removed while the run was working(.|\n)*\.r1\.work"):
@@ -387,23 +411,25 @@ def test_a_work_folder_that_something_removed_ends_the_run_with_the_truth(begin)
 
 
 @pytest.mark.parametrize("run_id", ["../up", "", " ", "a b", "a/b", ".hidden", "_x", "r.", "r1\n", "x" * 101, "é"])
-def test_a_run_id_must_be_usable_as_a_folder_name(run_id):
+def test_a_run_id_must_be_usable_as_a_folder_name(run_id: str) -> None:
     with pytest.raises(OutputError, match="folder name"):
         check_run_id(run_id)
 
 
 @pytest.mark.parametrize("run_id", ["mlartifacts", "MLartifacts", "mlflow.db", "MLFLOW.DB-wal", "mlruns", "Compare"])
-def test_names_that_the_output_folder_uses_are_reserved_in_any_case(run_id):
+def test_names_that_the_output_folder_uses_are_reserved_in_any_case(run_id: str) -> None:
     with pytest.raises(OutputError, match=r"uses itself(.|\n)*--with"):
         check_run_id(run_id, "--with")
 
 
 @pytest.mark.parametrize("run_id", ["r", "2026-09-30", "20260930-20261129T161438", "compare-1", "a.b_c-", "x" * 100])
-def test_usual_run_ids(run_id):
+def test_usual_run_ids(run_id: str) -> None:
     assert check_run_id(run_id) == run_id
 
 
-def test_an_output_that_cannot_be_written_is_one_clear_error(spark, storage, tmp_path):
+def test_an_output_that_cannot_be_written_is_one_clear_error(
+    spark: SparkSession, storage: Storage, tmp_path: Path
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     settings = Settings.model_validate({"output": {"root": str(blocked)}})
@@ -411,7 +437,7 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(spark, storage, tmp
         open_run(spark, storage, settings, RunOptions(run_id="r1"), print)
 
 
-def test_each_step_says_one_line_with_its_seconds():
+def test_each_step_says_one_line_with_its_seconds() -> None:
     said = []
     progress = Progress(said.append)
     with progress.step(Step.READ) as words:
@@ -421,7 +447,9 @@ def test_each_step_says_one_line_with_its_seconds():
     assert progress.seconds["read"] >= 0
 
 
-def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_none(begin, root, storage):
+def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_none(
+    begin: Callable[..., Run], root: Path, storage: Storage
+) -> None:
     for run_id in ("b", "a", "c"):
         publish(begin(run_id))
         manifest = {"run_id": run_id, "published_at": f"2026-11-29T08:00:0{'bac'.index(run_id)}"}
@@ -434,14 +462,16 @@ def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_no
     assert published_runs(storage, str(root), but="c") == [f"{root}/b", f"{root}/a"]
 
 
-def test_a_disk_that_is_full_while_publishing_leaves_the_old_run_and_the_work(begin, root, monkeypatch):
+def test_a_disk_that_is_full_while_publishing_leaves_the_old_run_and_the_work(
+    begin: Callable[..., Run], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(begin(), "old")
     run = begin(overwrite=True)
     check_resumable(run, {}, {})
     write_result(run)
     write_outputs(run, "new")
 
-    def full(*_):
+    def full(*_: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as broken:

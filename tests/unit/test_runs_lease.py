@@ -11,7 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,21 +25,21 @@ from engine.runtime.storage import Storage
 
 
 @pytest.fixture
-def storage():
+def storage() -> Storage:
     return Storage()
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "work").mkdir()
     return tmp_path / "work"
 
 
 @pytest.fixture
-def acquire(storage, folder):
+def acquire(storage: Storage, folder: Any) -> Iterator[Callable[..., Lease]]:
     held = []
 
-    def acquire():
+    def acquire() -> Lease:
         one = Lease(storage, str(folder))
         one.acquire()
         held.append(one)
@@ -47,7 +50,7 @@ def acquire(storage, folder):
         one.release()
 
 
-def write_lease(folder, seconds_old=0.0, **changed):
+def write_lease(folder: Path, seconds_old: float | int = 0.0, **changed: Any) -> dict[str, Any]:
     """A lease of this process, or as changed."""
     owner = {**vars(Owner.this_process()), "started_at": "2026-11-29T08:00:00+00:00", **changed}
     (folder / LEASE_FILE).write_text(json.dumps(owner))
@@ -55,18 +58,18 @@ def write_lease(folder, seconds_old=0.0, **changed):
     return owner
 
 
-def make_older(folder, seconds):
+def make_older(folder: Path, seconds: float | int) -> None:
     then = time.time() - seconds
     os.utime(folder / LEASE_FILE, (then, then))
 
 
-def ended_process():
+def ended_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
-def test_a_lease_is_given_once_and_again_after_its_release(acquire, folder):
+def test_a_lease_is_given_once_and_again_after_its_release(acquire: Callable[..., Lease], folder: Path) -> None:
     first = acquire()
     first.check()
     with pytest.raises(OutputError, match=rf"is running(.|\n)*since 20.* on host .*, process {os.getpid()}"):
@@ -92,7 +95,9 @@ ELSEWHERE = {"process_space": "another boot or container", "host": "node7", "pid
         (ELSEWHERE, 61, True),
     ],
 )
-def test_a_lease_is_free_when_its_process_is_gone_or_it_is_60_seconds_old(acquire, folder, owner, seconds_old, is_free):
+def test_a_lease_is_free_when_its_process_is_gone_or_it_is_60_seconds_old(
+    acquire: Callable[..., Lease], folder: Path, owner: dict[str, Any], seconds_old: int, is_free: bool
+) -> None:
     owner = {name: value() if callable(value) else value for name, value in owner.items()}
     written = write_lease(folder, seconds_old, **owner)
     if is_free:
@@ -107,7 +112,9 @@ def test_a_lease_is_free_when_its_process_is_gone_or_it_is_60_seconds_old(acquir
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"host": "x"}'])
-def test_a_lease_that_is_being_written_is_not_free_until_it_is_60_seconds_old(acquire, folder, content):
+def test_a_lease_that_is_being_written_is_not_free_until_it_is_60_seconds_old(
+    acquire: Callable[..., Lease], folder: Path, content: str
+) -> None:
     (folder / LEASE_FILE).write_text(content)
     with pytest.raises(OutputError, match="just starting"):
         acquire()
@@ -115,7 +122,7 @@ def test_a_lease_that_is_being_written_is_not_free_until_it_is_60_seconds_old(ac
     acquire().check()
 
 
-def test_a_killed_process_that_nobody_waited_for_is_gone():
+def test_a_killed_process_that_nobody_waited_for_is_gone() -> None:
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     owner = replace(Owner.this_process(), pid=process.pid, process_started=lease._process_start(process.pid))
     assert not owner.is_gone
@@ -127,12 +134,14 @@ def test_a_killed_process_that_nobody_waited_for_is_gone():
     process.wait()
 
 
-def test_the_heartbeat_renews_the_lease_survives_faults_and_ends_with_it(acquire, folder, storage, monkeypatch):
+def test_the_heartbeat_renews_the_lease_survives_faults_and_ends_with_it(
+    acquire: Callable[..., Lease], folder: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.02)
     held = acquire()
     faults = []
 
-    def fail(uri):
+    def fail(uri: Any) -> None:
         faults.append(uri)
         raise OutputError([])
 
@@ -147,7 +156,7 @@ def test_the_heartbeat_renews_the_lease_survives_faults_and_ends_with_it(acquire
     assert [thread.name for thread in threading.enumerate() if thread.name == "lease"] == []
 
 
-def test_a_lease_that_was_taken_over_is_noticed_and_not_removed(acquire, folder):
+def test_a_lease_that_was_taken_over_is_noticed_and_not_removed(acquire: Callable[..., Lease], folder: Path) -> None:
     held = acquire()
     newer = write_lease(folder, host="node7", pid=12)
     assert held.is_lost
@@ -157,7 +166,7 @@ def test_a_lease_that_was_taken_over_is_noticed_and_not_removed(acquire, folder)
     assert json.loads((folder / LEASE_FILE).read_text()) == newer
 
 
-def test_a_lease_that_was_removed_is_noticed(acquire, folder):
+def test_a_lease_that_was_removed_is_noticed(acquire: Callable[..., Lease], folder: Path) -> None:
     held = acquire()
     (folder / LEASE_FILE).unlink()
     assert not held.is_lost
@@ -165,7 +174,7 @@ def test_a_lease_that_was_removed_is_noticed(acquire, folder):
         held.check()
 
 
-def test_a_takeover_that_died_half_way_does_not_block_for_ever(acquire, folder):
+def test_a_takeover_that_died_half_way_does_not_block_for_ever(acquire: Callable[..., Lease], folder: Path) -> None:
     write_lease(folder, 100, **ELSEWHERE)
     takeover = folder / f"{LEASE_FILE}.takeover"
     takeover.write_text("")
@@ -174,7 +183,7 @@ def test_a_takeover_that_died_half_way_does_not_block_for_ever(acquire, folder):
     assert sorted(path.name for path in folder.iterdir()) == [LEASE_FILE]
 
 
-def race(folder, barrier, winners, rounds):
+def race(folder: Path, barrier: Any, winners: Any, rounds: Any) -> None:
     storage = Storage()
     for number in range(rounds):
         one = Lease(storage, f"{folder}/{number}")
@@ -189,7 +198,7 @@ def race(folder, barrier, winners, rounds):
 
 
 @pytest.mark.parametrize("found", ["nothing", "a stale lease", "a lease of a dead process"])
-def test_of_processes_that_race_exactly_one_gets_the_lease(tmp_path, found):
+def test_of_processes_that_race_exactly_one_gets_the_lease(tmp_path: Path, found: str) -> None:
     processes, rounds = 3, 15
     for number in range(rounds):
         (tmp_path / str(number)).mkdir()
@@ -209,7 +218,7 @@ def test_of_processes_that_race_exactly_one_gets_the_lease(tmp_path, found):
     assert winners.empty()
 
 
-def test_signals_end_the_block_and_ignored_ones_stay_ignored():
+def test_signals_end_the_block_and_ignored_ones_stay_ignored() -> None:
     from engine.errors import Interrupted
     from engine.runs import interruptible
 
@@ -229,19 +238,19 @@ def test_signals_end_the_block_and_ignored_ones_stay_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition: Callable[..., Any], seconds: int = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_signal_is_known_where_a_library_replaced_its_exception_by_another():
+def test_a_signal_is_known_where_a_library_replaced_its_exception_by_another() -> None:
     """As gRPC does with whatever is raised while it reads an answer."""
     from engine.errors import Interrupted
     from engine.runs import interruptible, interruption_of
 
-    def read_answer():
+    def read_answer() -> None:
         with contextlib.suppress(Interrupted):
             signal.raise_signal(signal.SIGTERM)
         raise RuntimeError("the answer could not be read")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,38 +16,40 @@ class Cluster:
 
     master = "spark://127.0.0.1:7077"
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.stages, self.executors, self.cancelled = [1], 0, 0
 
-    def statusTracker(self):
+    def statusTracker(self) -> Any:
         return SimpleNamespace(getActiveStageIds=lambda: self.stages)
 
     @property
-    def _jsc(self):
+    def _jsc(self) -> Any:
         infos = ["driver", *range(self.executors)]
         return SimpleNamespace(sc=lambda: SimpleNamespace(statusTracker=lambda: SimpleNamespace(
             getExecutorInfos=lambda: infos)))  # fmt: skip
 
-    def cancelAllJobs(self):
+    def cancelAllJobs(self) -> None:
         self.cancelled += 1
 
 
 @pytest.fixture
-def cluster():
+def cluster() -> Cluster:
     return Cluster()
 
 
 @pytest.fixture
-def said():
+def said() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def watch(cluster, said):
+def watch(cluster: Cluster, said: list[Any]) -> ExecutorWatch:
     return ExecutorWatch(cluster, 600, said.append)
 
 
-def test_a_run_without_executors_says_so_once_and_ends_after_the_configured_time(watch, cluster, said):
+def test_a_run_without_executors_says_so_once_and_ends_after_the_configured_time(
+    watch: ExecutorWatch, cluster: Cluster, said: list[Any]
+) -> None:
     for now in (0, 10, 29):
         watch.look(now)
     assert said == []
@@ -62,7 +65,9 @@ def test_a_run_without_executors_says_so_once_and_ends_after_the_configured_time
         assert part in str(watch.failure)
 
 
-def test_the_time_begins_again_with_an_executor_and_while_nothing_waits(watch, cluster, said):
+def test_the_time_begins_again_with_an_executor_and_while_nothing_waits(
+    watch: ExecutorWatch, cluster: Cluster, said: list[Any]
+) -> None:
     watch.look(0)
     watch.look(40)
     cluster.executors = 1
@@ -81,12 +86,12 @@ def test_the_time_begins_again_with_an_executor_and_while_nothing_waits(watch, c
 @pytest.mark.parametrize(
     "session", [SimpleNamespace(), SimpleNamespace(sparkContext=SimpleNamespace(master="local[2]"))]
 )
-def test_nothing_is_watched_where_no_cluster_works(session):
+def test_nothing_is_watched_where_no_cluster_works(session: Any) -> None:
     with executors_watched(session, 0.01, print) as failure:
         assert failure() is None
 
 
-def test_the_failure_is_known_when_the_jobs_have_ended(cluster, said):
+def test_the_failure_is_known_when_the_jobs_have_ended(cluster: Cluster, said: list[Any]) -> None:
     with executors_watched(SimpleNamespace(sparkContext=cluster), 0.2, said.append) as failure:
         for _ in range(500):
             if failure():

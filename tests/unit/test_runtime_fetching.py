@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.runtime.fetching import batches_in_order, falling_ranges
@@ -18,7 +19,7 @@ VALUES = {
 
 @pytest.mark.parametrize("case", VALUES)
 @pytest.mark.parametrize("partitions", [1, 2, 3, 7])
-def test_ranges_together_are_all_rows_in_order(spark, case, partitions):
+def test_ranges_together_are_all_rows_in_order(spark: SparkSession, case: str, partitions: int) -> None:
     rows = [(value, f"{number:02d}") for number, value in enumerate(VALUES[case])]
     frame = spark.createDataFrame(rows, "value double, id string").repartition(3)
     order = [F.col("value").desc(), F.col("id").asc()]

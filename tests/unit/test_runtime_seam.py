@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -21,7 +25,7 @@ ODD_NAMES = ["a b", "x[1]", "50%", "%20", "#1", "{a,b}", "é", "a?b", "a*", "c\\
 
 
 @pytest.mark.parametrize("name", [name for name in ODD_NAMES if name != "#1"])
-def test_a_folder_of_any_name_is_written_and_read_as_itself(spark, tmp_path, name):
+def test_a_folder_of_any_name_is_written_and_read_as_itself(spark: SparkSession, tmp_path: Path, name: str) -> None:
     if ":" in name and is_classic(spark):
         pytest.skip("Hadoop's paths have no colon")
     storage, folder = storage_of(spark), str(tmp_path / name)
@@ -34,7 +38,7 @@ def test_a_folder_of_any_name_is_written_and_read_as_itself(spark, tmp_path, nam
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_file_of_any_name_is_read_alone(spark, tmp_path, name):
+def test_a_file_of_any_name_is_read_alone(spark: SparkSession, tmp_path: Path, name: str) -> None:
     if ":" in name and is_classic(spark):
         pytest.skip("Hadoop's paths have no colon")
     for number, one in enumerate((name, "other")):
@@ -44,10 +48,10 @@ def test_a_file_of_any_name_is_read_alone(spark, tmp_path, name):
         assert spark.read.schema("id bigint").parquet(reader_path(spark, location)).collect() == [(0,)]
 
 
-def test_functions_on_executors_see_a_shared_object(spark):
+def test_functions_on_executors_see_a_shared_object(spark: SparkSession) -> None:
     shared = share(spark, {"factor": 3})
 
-    def times(batches):
+    def times(batches: Any) -> Iterator[Any]:
         for batch in batches:
             yield pa.RecordBatch.from_pydict({"id": [shared.value["factor"] * one for one in batch["id"].to_pylist()]})
 
@@ -56,14 +60,14 @@ def test_functions_on_executors_see_a_shared_object(spark):
     assert parallelism(spark) >= 1
 
 
-def test_on_the_embedded_engine_a_shared_object_is_not_copied():
+def test_on_the_embedded_engine_a_shared_object_is_not_copied() -> None:
     from engine.runtime.sharing import _InProcess
 
     value = object()
     assert pickle.loads(pickle.dumps(_InProcess(value))).value is value
 
 
-def test_possessive_patterns_match_the_same_texts(spark):
+def test_possessive_patterns_match_the_same_texts(spark: SparkSession) -> None:
     pattern = without_backtracking(spark, '^"[^"]*+(?:""[^"]*+)*+"\\z')
     texts = ['"a"', '"a""b"', '"a"b"', '""', '"', 'a"b"', '"a"""']
     rows = spark.createDataFrame([(text,) for text in texts], "text string")
@@ -71,7 +75,7 @@ def test_possessive_patterns_match_the_same_texts(spark):
     assert found == {'"a"', '"a""b"', '""', '"a"""'}
 
 
-def test_a_storage_without_a_remote_serves_local_paths_alone(tmp_path):
+def test_a_storage_without_a_remote_serves_local_paths_alone(tmp_path: Path) -> None:
     storage = Storage()
     storage.write_text(str(tmp_path / "x"), "y")
     assert storage.read_bytes(f"file://{tmp_path}/x") == b"y"

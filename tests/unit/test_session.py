@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 
 @pytest.mark.slow
-def test_a_python_of_its_own_gets_the_memory_that_the_settings_say(tmp_path):
+def test_a_python_of_its_own_gets_the_memory_that_the_settings_say(tmp_path: Path) -> None:
     script = (
         "from engine.runtime.session import build_session; from engine.settings import SparkSettings\n"
         "conf = {'spark.driver.memory': '700m', 'spark.ui.enabled': False}\n"

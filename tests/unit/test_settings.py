@@ -1,5 +1,10 @@
 """Settings: where values come from, and that every mistake is told at once."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from engine.errors import ConfigurationError
@@ -8,8 +13,8 @@ from engine.settings import SHIPPED_DETECTORS, HbosSettings, load_settings
 
 
 @pytest.fixture
-def config(tmp_path):
-    def write(text: str):
+def config(tmp_path: Path) -> Callable[..., Path]:
+    def write(text: str) -> Path:
         rules = tmp_path / "rules.yaml"
         rules.write_text("R035: {thresholds: {z: 4}}\n")
         path = tmp_path / "config.yaml"
@@ -19,7 +24,7 @@ def config(tmp_path):
     return write
 
 
-def test_set_beats_environment_beats_file_beats_default(config):
+def test_set_beats_environment_beats_file_beats_default(config: Callable[..., Path]) -> None:
     path = config("link: {days_apart: 1}\npeers: {minimum: 30}\nreview: {rows_per_sheet: 500}\n")
     settings = load_settings(
         path, ["link.days_apart=5"], {"ENGINE__LINK__DAYS_APART": "4", "ENGINE__PEERS__MINIMUM": "25", "OTHER": "x"}
@@ -30,7 +35,7 @@ def test_set_beats_environment_beats_file_beats_default(config):
     assert settings.deadlines.days_after_postmark == 37
 
 
-def test_the_environment_sets_rules_too(config):
+def test_the_environment_sets_rules_too(config: Callable[..., Path]) -> None:
     """Audit, section E: names of the environment are in capitals, as rule ids are and no other setting is."""
     set_there = {"ENGINE__RULES__R035__THRESHOLDS__Z": "5", "ENGINE__RULES__R036__ENABLED": "false"}
     settings = load_settings(config(""), [], set_there)
@@ -38,7 +43,7 @@ def test_the_environment_sets_rules_too(config):
     assert settings.rules["R036"].enabled is False
 
 
-def test_every_mistake_is_told_at_once_with_place_found_and_expected(config):
+def test_every_mistake_is_told_at_once_with_place_found_and_expected(config: Callable[..., Path]) -> None:
     path = config(
         "outptu: {root: x}\n"
         "input: {tables: {rebate_claim: {path: a}}}\n"
@@ -61,7 +66,7 @@ def test_every_mistake_is_told_at_once_with_place_found_and_expected(config):
     assert len(caught.value.problems) == 7
 
 
-def test_mistakes_in_rules_are_told_together_with_the_others(config):
+def test_mistakes_in_rules_are_told_together_with_the_others(config: Callable[..., Path]) -> None:
     path = config(
         "peers: {minimum: -1}\nrules:\n  R035: {thresholds: {zz: 3}}\n  R999: {}\n  R036: {enabled: perhaps}\n"
     )
@@ -76,7 +81,7 @@ def test_mistakes_in_rules_are_told_together_with_the_others(config):
 
 
 @pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "a: b: c"])
-def test_a_file_that_is_no_mapping_is_one_clear_problem(tmp_path, text):
+def test_a_file_that_is_no_mapping_is_one_clear_problem(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
@@ -84,12 +89,12 @@ def test_a_file_that_is_no_mapping_is_one_clear_problem(tmp_path, text):
     assert str(path) in str(caught.value)
 
 
-def test_a_config_file_that_is_not_there(tmp_path):
+def test_a_config_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         load_settings(tmp_path / "none.yaml")
 
 
-def test_the_hash_changes_with_what_can_change_a_result_and_with_nothing_else(config):
+def test_the_hash_changes_with_what_can_change_a_result_and_with_nothing_else(config: Callable[..., Path]) -> None:
     path = config("")
     same = load_settings(path, ["output.root=elsewhere", "mlflow.experiment=x", "as_of=2026-01-01"])
     assert same.config_hash == load_settings(path).config_hash
@@ -97,7 +102,7 @@ def test_the_hash_changes_with_what_can_change_a_result_and_with_nothing_else(co
     assert load_settings(path, ["rules.R035.thresholds.z=5"]).config_hash != same.config_hash
 
 
-def test_databases_are_described_without_secrets(tmp_path):
+def test_databases_are_described_without_secrets(tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(
         """
@@ -136,7 +141,7 @@ input:
         load_settings(config)
 
 
-def test_a_detector_is_added_or_changed_beside_the_shipped_ones(config):
+def test_a_detector_is_added_or_changed_beside_the_shipped_ones(config: Callable[..., Path]) -> None:
     path = config("model: {claims: {detector: wide}, detectors: {wide: {kind: loda, cuts: 50}, ecod: {rows: 900}}}")
     model = load_settings(path, ["model.detectors.isolation_forest.trees=7"]).model
     assert (model.claims.detector, model.invoices.detector) == ("wide", "power_sum")
@@ -146,12 +151,12 @@ def test_a_detector_is_added_or_changed_beside_the_shipped_ones(config):
     assert set(model.detectors) == {"wide", *SHIPPED_DETECTORS}
 
 
-def test_a_shipped_name_can_be_given_another_kind(config):
+def test_a_shipped_name_can_be_given_another_kind(config: Callable[..., Path]) -> None:
     model = load_settings(config("model: {detectors: {ecod: {kind: hbos, bins: 30}}}")).model
     assert model.detectors["ecod"] == HbosSettings(bins=30)
 
 
-def test_mistakes_in_detectors_are_told_where_they_stand(config):
+def test_mistakes_in_detectors_are_told_where_they_stand(config: Callable[..., Path]) -> None:
     path = config("model: {detectors: {hbos: {bin: 3}, own: {kind: oracle}, ecod: {rows: 0}}}")
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path, ["model.detectors.loda.cut=3"])
@@ -163,7 +168,7 @@ def test_mistakes_in_detectors_are_told_where_they_stand(config):
     assert len(caught.value.problems) == 4
 
 
-def test_detectors_that_are_not_there_are_told(config):
+def test_detectors_that_are_not_there_are_told(config: Callable[..., Path]) -> None:
     path = config(
         "model:\n"
         "  claims: {detector: ecodd}\n"
@@ -194,7 +199,9 @@ SECRET = "hush-Hush-9"
         ("ENGINE__DATABASES__X__PASSWORD", SECRET),
     ],
 )
-def test_an_environment_variable_that_is_wrong_is_named_and_its_value_not_shown(config, name, value):
+def test_an_environment_variable_that_is_wrong_is_named_and_its_value_not_shown(
+    config: Callable[..., Path], name: str, value: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(config(""), environment={name: value})
     assert f"environment variable {name}" in str(caught.value)
@@ -216,25 +223,25 @@ def test_an_environment_variable_that_is_wrong_is_named_and_its_value_not_shown(
         f"output.root=[postgresql://u:{SECRET}@h]",
     ],
 )
-def test_a_wrong_value_of_set_shows_no_secret(config, word):
+def test_a_wrong_value_of_set_shows_no_secret(config: Callable[..., Path], word: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(config(""), [word])
     assert SECRET not in str(caught.value).replace("!!python/name:" + SECRET, "")
 
 
-def test_a_config_file_that_is_no_yaml_shows_the_place_and_none_of_its_text(config):
+def test_a_config_file_that_is_no_yaml_shows_the_place_and_none_of_its_text(config: Callable[..., Path]) -> None:
     with pytest.raises(ConfigurationError, match="line 3") as caught:
         load_settings(config(f"mlflow:\n  tracking_uri: *{SECRET}\n"))
     assert SECRET not in str(caught.value)
 
 
-def test_keys_of_spark_have_dots(config):
+def test_keys_of_spark_have_dots(config: Callable[..., Path]) -> None:
     assert load_settings(config(""), ["spark.conf.spark.sql.shuffle.partitions=4"]).spark.conf == {
         "spark.sql.shuffle.partitions": 4
     }
 
 
-def test_the_hash_covers_the_reference_files_and_no_secret(config, tmp_path):
+def test_the_hash_covers_the_reference_files_and_no_secret(config: Callable[..., Path], tmp_path: Path) -> None:
     codes = tmp_path / "reference" / "dispute_codes.csv"
     codes.parent.mkdir()
     codes.write_text("code\nA\n")
@@ -252,7 +259,7 @@ def test_the_hash_covers_the_reference_files_and_no_secret(config, tmp_path):
     assert len(hashes) == 1
 
 
-def test_formats_are_declared_for_a_table_or_by_column(config):
+def test_formats_are_declared_for_a_table_or_by_column(config: Callable[..., Path]) -> None:
     path = config(
         "input:\n"
         "  tables:\n"
@@ -291,7 +298,9 @@ def test_formats_are_declared_for_a_table_or_by_column(config):
         ("datess: MM/dd/yyyy", "datess", "did you mean input.tables.rebate_claims.dates?"),
     ],
 )
-def test_a_format_that_cannot_be_read_is_one_problem_that_names_it(config, declared, key, says):
+def test_a_format_that_cannot_be_read_is_one_problem_that_names_it(
+    config: Callable[..., Path], declared: str, key: str, says: str
+) -> None:
     path = config(f"input: {{tables: {{rebate_claims: {{path: a.csv, {declared}}}}}}}\n")
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path)
@@ -300,6 +309,6 @@ def test_a_format_that_cannot_be_read_is_one_problem_that_names_it(config, decla
     assert says in str(problem)
 
 
-def test_a_kind_that_kept_training_rows_is_refused_with_what_to_use_instead(config):
+def test_a_kind_that_kept_training_rows_is_refused_with_what_to_use_instead(config: Callable[..., Path]) -> None:
     with pytest.raises(ConfigurationError, match=r"lof keeps training rows and is no longer offered; use power_sum"):
         load_settings(config("model: {detectors: {near: {kind: lof}}}"))

@@ -17,11 +17,11 @@ def listed() -> list[Setting]:
     return [setting for setting in settings_of("", Settings) if setting.type != "section"]
 
 
-def test_the_page_is_up_to_date():
+def test_the_page_is_up_to_date() -> None:
     assert KEPT.read_text(encoding="utf-8") == settings_page(), COMMAND
 
 
-def test_every_setting_has_a_meaning():
+def test_every_setting_has_a_meaning() -> None:
     assert not [setting.key for setting in listed() if not setting.meaning]
 
 
@@ -39,11 +39,11 @@ def test_every_setting_has_a_meaning():
         ("as_of", "date |  |"),
     ],
 )
-def test_a_row_states_key_type_default_and_meaning(key, row):
+def test_a_row_states_key_type_default_and_meaning(key: str, row: str) -> None:
     assert f"| `{key}` | {row}" in settings_page()
 
 
-def test_keys_of_the_page_are_keys_of_the_command_line():
+def test_keys_of_the_page_are_keys_of_the_command_line() -> None:
     """A default, set with --set under the key of the page, is accepted and changes nothing."""
     plain = [
         setting

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.unit.sources_folder import INVOICE_CSV, Folder, values
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     folder = Folder(spark, tmp_path)
     folder.put("invoices.csv", INVOICE_CSV)
     return folder
 
 
-def test_drug_utilization_as_published(folder):
+def test_drug_utilization_as_published(folder: Folder) -> None:
     folder.put(
         "sdud.csv",
         b"Utilization Type,State,NDC,Labeler Code,Product Code,Package Size,Year,Quarter,Suppression Used,Product Name,"
@@ -43,7 +45,7 @@ def test_drug_utilization_as_published(folder):
     assert opened.left_out == {"NATIONAL_TOTAL": 1}
 
 
-def test_prices_with_the_last_day_of_each(folder):
+def test_prices_with_the_last_day_of_each(folder: Folder) -> None:
     frame = pd.DataFrame(
         {
             "ndc": ["1", "1", "2", "3"],
@@ -62,7 +64,7 @@ def test_prices_with_the_last_day_of_each(folder):
     ]
 
 
-def test_the_weekly_price_list_as_published(folder):
+def test_the_weekly_price_list_as_published(folder: Folder) -> None:
     folder.put(
         "nadac.csv",
         b"NDC Description,NDC,NADAC Per Unit,Effective Date,Pricing Unit,Pharmacy Type Indicator,OTC,Explanation Code,"
@@ -98,7 +100,7 @@ def product(year: str, quarter: str, ndc: str, ended: str = "", unit: str = "CAP
     return f'{year},{quarter},"LILLY, INC",{ndc},,,,S,1,{ended},{unit},90.000,,09/30/1990,,X,N,N,,,03,,,N\n'
 
 
-def test_drug_products_of_several_quarters_become_versions(folder):
+def test_drug_products_of_several_quarters_become_versions(folder: Folder) -> None:
     lines = (
         product("2024", "1", "00000000001"),
         product("2024", "2", "00000000001"),
@@ -182,7 +184,7 @@ OPAIS = {
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_the_daily_export_of_covered_entities(folder, indent):
+def test_the_daily_export_of_covered_entities(folder: Folder, indent: int | None) -> None:
     folder.put("export.json", b"\xef\xbb\xbf" + json.dumps(OPAIS, indent=indent).encode())
     location = {"path": "export.json", "adapter": "opais_json"}
     opened = folder.open(
@@ -217,7 +219,7 @@ def test_the_daily_export_of_covered_entities(folder, indent):
     ]
 
 
-def test_a_file_of_another_layout_is_refused(folder):
+def test_a_file_of_another_layout_is_refused(folder: Folder) -> None:
     folder.put("lines.json", b'{"entities": []}\n')
     told = folder.refusal(
         {
@@ -230,7 +232,7 @@ def test_a_file_of_another_layout_is_refused(folder):
     assert "also NADAC Per Unit, Effective Date" in told
 
 
-def test_prescription_drug_events(folder):
+def test_prescription_drug_events(folder: Folder) -> None:
     header = (
         "DML_IND|PDE_ID|BENE_ID|SRVC_DT|PD_DT|SRVC_PRVDR_ID|PRSCRBR_ID|RX_SRVC_RFRNC_NUM|PROD_SRVC_ID|CMPND_CD|"
         "QTY_DSPNSD_NUM|DAYS_SUPLY_NUM|FILL_NUM|DSPNSNG_STUS_CD|ADJSTMT_DLTN_CD|CVRD_D_PLAN_PD_AMT|SUBMSN_CLR_CD\n"
@@ -270,7 +272,7 @@ def test_prescription_drug_events(folder):
     )
 
 
-def test_an_ndc_that_is_a_number_is_refused(folder):
+def test_an_ndc_that_is_a_number_is_refused(folder: Folder) -> None:
     pd.DataFrame({"NDC": [2143380], "NADAC Per Unit": [1.0], "Effective Date": ["01/19/2022"]}).to_parquet(
         folder.put("nadac.parquet", b"")
     )

@@ -15,6 +15,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.tables import TABLES
 from engine.errors import InputError
@@ -30,11 +31,13 @@ ROW = ["MDRP_FFS", "AK", "00002143380", "2025Q3"]
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     return Folder(spark, tmp_path)
 
 
-def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Sequence[str] = (), top: int = 1, left: int = 1):
+def workbook(
+    sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Sequence[str] = (), top: int = 1, left: int = 1
+) -> bytes:
     """The bytes of a workbook; each sheet's rows begin at the cell (top, left)."""
     book = openpyxl.Workbook()
     book.remove(book.active)
@@ -132,7 +135,7 @@ CELLS = {
 
 
 @pytest.fixture(scope="module")
-def typed(spark, tmp_path_factory):
+def typed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], dict[str, list[Any]]]:
     """Every kind of cell, in a table that begins at C4."""
     folder = Folder(spark, tmp_path_factory.mktemp("cells"))
     names = list(CELLS)
@@ -147,14 +150,14 @@ def typed(spark, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_each_kind_of_cell(typed, name):
+def test_each_kind_of_cell(typed: tuple[dict[str, str], dict[str, list[Any]]], name: str) -> None:
     types, read = typed
     _, kind, expected = CELLS[name]
     assert types[name] == kind
     assert read[name] == expected
 
 
-def test_empty_and_formatted_rows_are_skipped(tmp_path):
+def test_empty_and_formatted_rows_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "x.xlsx"
     path.write_bytes(workbook({"S": [["a", "b"], [None, None], ["1", None], [" ", None], [None, "2"]]}))
     book = openpyxl.load_workbook(path)
@@ -171,7 +174,9 @@ def test_empty_and_formatted_rows_are_skipped(tmp_path):
     [(2143380, "number"), (1.5, "number with decimals"), (date(2025, 3, 1), "date"), (True, "boolean")],
 )
 @pytest.mark.parametrize(("top", "left", "address"), [(1, 1, "C4"), (5, 3, "E8")])
-def test_a_cell_that_is_no_text_in_an_identifier_column_is_named(folder, cell, kind, top, left, address):
+def test_a_cell_that_is_no_text_in_an_identifier_column_is_named(
+    folder: Folder, cell: float | int | date, kind: str, top: int, left: int, address: str
+) -> None:
     rows = [HEADER, ROW, [None] * 4, ["MDRP_FFS", "AK", cell, "2025Q3"]]
     folder.put("invoices.xlsx", workbook({"Q3 2025": rows}, top=top, left=left))
     message = folder.refusal()
@@ -180,14 +185,14 @@ def test_a_cell_that_is_no_text_in_an_identifier_column_is_named(folder, cell, k
     assert "2143380" not in message
 
 
-def test_npis_may_be_numbers(folder):
+def test_npis_may_be_numbers(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("pharmacies.xlsx", workbook({"S": [["npi", "successor_npi"], [1234567893.0, "1245319599"]]}))
     assert values(folder.table("pharmacies"), "npi", "successor_npi") == [(1234567893, "1245319599")]
 
 
 @pytest.mark.parametrize("cell", ["#N/A", "#REF!", "=1+1"])
-def test_cells_without_a_value_are_named_if_their_column_is_read(folder, cell):
+def test_cells_without_a_value_are_named_if_their_column_is_read(folder: Folder, cell: str) -> None:
     book = openpyxl.load_workbook(io.BytesIO(workbook({"S": [[*HEADER, "note"], [*ROW, "x"], [*ROW, "x"]]})))
     for address in ("B3", "E2"):
         book["S"][address] = cell
@@ -212,7 +217,7 @@ SHEETS = {"Notes": [["see Data"]], "Data": [["Report of 2025"], [], HEADER, ROW]
         {"sheet": "Hidden"},
     ],
 )
-def test_sheet_header_and_range_as_options(folder, options):
+def test_sheet_header_and_range_as_options(folder: Folder, options: dict[str, str]) -> None:
     folder.put("book.xlsx", workbook(SHEETS, hidden=["Hidden"]))
     opened = folder.table("invoices", {"path": "book.xlsx", "options": options})
     assert values(opened, *HEADER) == [tuple(ROW)]
@@ -227,7 +232,7 @@ def test_sheet_header_and_range_as_options(folder, options):
     ],
     ids=["only one", "only one with data", "named like the table"],
 )
-def test_the_sheet_without_options(folder, sheets, hidden):
+def test_the_sheet_without_options(folder: Folder, sheets: dict[str, list[list[str]]], hidden: tuple[str, ...]) -> None:
     folder.put("invoices.xlsx", workbook(sheets, hidden))
     assert values(folder.table("invoices"), *HEADER) == [tuple(ROW)]
 
@@ -244,13 +249,15 @@ def test_the_sheet_without_options(folder, sheets, hidden):
         ({"A": [["ndc", "NDC"], ["1", "2"]]}, {}, ["has columns of one name more than once"]),
     ],
 )
-def test_what_is_not_found_is_refused(folder, sheets, options, parts):
+def test_what_is_not_found_is_refused(
+    folder: Folder, sheets: dict[str, list[list[str]]], options: dict[str, str], parts: list[str]
+) -> None:
     folder.put("invoices.xlsx", workbook(sheets))
     message = folder.refusal({"invoices": {"path": "invoices.xlsx", "options": options}})
     assert all(part in message for part in parts), message
 
 
-def test_a_folder_of_workbooks(folder):
+def test_a_folder_of_workbooks(folder: Folder) -> None:
     """One with another column order and a further column, one without rows, and the owner file of an open one."""
     folder.put("invoices/a.xlsx", workbook({"S": [HEADER, ROW]}))
     other = [["ndc", " State", "Period", "PROGRAM", "prescriptions"], ["1", "NY", "2025Q1", "MDRP_MCO", 5]]
@@ -268,7 +275,7 @@ def test_a_folder_of_workbooks(folder):
 
 
 @pytest.mark.parametrize("noise", [[], [["340B ID"], ["Entity"]]], ids=["titles", "titles with some of the names"])
-def test_adapters_find_the_header_by_its_names(folder, noise):
+def test_adapters_find_the_header_by_its_names(folder: Folder, noise: list[list[str]]) -> None:
     names = ("340B ID", "Entity Name")
     sheets = {
         "Cover": [["x"]],
@@ -282,7 +289,7 @@ def test_adapters_find_the_header_by_its_names(folder, noise):
     assert [tuple(row) for row in reader.rows(reader.names, ()).collect()] == [("Clinic", "AK", "C1")]
 
 
-def test_workbooks_of_other_formats(tmp_path):
+def test_workbooks_of_other_formats(tmp_path: Path) -> None:
     """Opened by their content, whatever their name; an error cell of `.xls` is not told apart from an empty one."""
     rows = [open_document_row("ndc", "n"), open_document_row("00002143380", 12.0), open_document_row(2143380.0, "#N/A")]
     for name, content in {"of Excel 97.xlsx": XLS, "of LibreOffice.xlsx": open_document("".join(rows))}.items():
@@ -305,7 +312,7 @@ def test_workbooks_of_other_formats(tmp_path):
     assert new.columns[1].unreadable_rows == [3]
 
 
-def test_a_workbook_that_hides_errors_is_noted(folder):
+def test_a_workbook_that_hides_errors_is_noted(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("prices.xls", XLS)
     opened = folder.table("prices", {"path": "prices.xls", "options": {"header_row": "2", "range": "B2:C3"}})
@@ -330,7 +337,7 @@ _ENCRYPTED = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600 + "EncryptedPackage
     ],
     ids=["password", "html", "xml", "text", "empty", "zip", "cut short", "bomb"],
 )
-def test_files_that_are_no_workbooks_are_refused_in_words(tmp_path, content, words):
+def test_files_that_are_no_workbooks_are_refused_in_words(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "book.xlsx"
     path.write_bytes(content)
     with pytest.raises(WorkbookError) as raised:
@@ -344,7 +351,7 @@ class TestArchives:
         return (tmp_path / "p").read_bytes()
 
     @pytest.mark.parametrize("kind", ["csv", "txt", "json", "xlsx", "parquet"])
-    def test_one_table_file_is_read_like_that_file(self, folder, tmp_path, kind):
+    def test_one_table_file_is_read_like_that_file(self, folder: Folder, tmp_path: Path, kind: str) -> None:
         content = {
             "csv": INVOICE_CSV,
             "txt": INVOICE_CSV,
@@ -358,12 +365,12 @@ class TestArchives:
         assert values(opened, *HEADER) == [tuple(ROW)]
         assert opened.location.endswith("/invoices.zip")
 
-    def test_a_member_by_its_name(self, folder):
+    def test_a_member_by_its_name(self, folder: Folder) -> None:
         folder.put("two.zip", zipped({"a.csv": b"ndc\n1\n", "x/b.csv": INVOICE_CSV}, zipfile.ZIP_BZIP2))
         opened = folder.table("invoices", {"path": "two.zip", "options": {"member": "b.csv"}})
         assert values(opened, "ndc") == [("00002143380",)]
 
-    def test_what_cannot_be_unpacked_is_refused(self, folder):
+    def test_what_cannot_be_unpacked_is_refused(self, folder: Folder) -> None:
         encrypted = bytearray(zipped({"a.csv": INVOICE_CSV}, zipfile.ZIP_STORED))
         encrypted[6] |= 1
         encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
@@ -388,19 +395,19 @@ class TestArchives:
             assert what in message, table
             assert found in message, table
 
-    def test_problems_name_the_archive_and_its_member(self, folder):
+    def test_problems_name_the_archive_and_its_member(self, folder: Folder) -> None:
         folder.put("invoices.zip", zipped({"lines.csv": b"ndc\n\xff\n"}))
         message = folder.refusal()
         assert f"{folder.path}/invoices.zip/lines.csv" in message
 
-    def test_a_folder_of_archives(self, folder):
+    def test_a_folder_of_archives(self, folder: Folder) -> None:
         for name in ("a", "b"):
             folder.put(f"invoices/{name}.zip", zipped({"lines.csv": b"ndc,state\n" + name.encode() + b",AK\n"}))
         opened = folder.table("invoices", {"path": "invoices", "format": "zip"})
         assert values(opened, "ndc") == [("a",), ("b",)]
 
 
-def test_on_a_cluster_archives_are_refused():
+def test_on_a_cluster_archives_are_refused() -> None:
     class Session:
         class conf:
             @staticmethod

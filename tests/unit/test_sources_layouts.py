@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.settings import Settings
@@ -19,20 +20,22 @@ from tests.unit.sources_folder import INVOICE_CSV, Folder, values
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     folder = Folder(spark, tmp_path)
     folder.put("invoices.csv", INVOICE_CSV)
     return folder
 
 
-def frame(spark, header: str, *lines: str) -> DataFrame:
+def frame(spark: SparkSession, header: str, *lines: str) -> DataFrame:
     """Rows of text under a header, both separated by `|`; an empty value is NULL."""
     names = header.split("|")
     schema = ", ".join(f"`{name}` string" for name in names)
     return spark.createDataFrame([tuple(value or None for value in line.split("|")) for line in lines], schema)
 
 
-def converted(rows: DataFrame, adapter: str, table: str, options: Mapping[str, Any] | None = None) -> list[dict]:
+def converted(
+    rows: DataFrame, adapter: str, table: str, options: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     assert ADAPTERS[adapter].missing(rows.columns) == []
     result = ADAPTERS[adapter].convert(rows, table, options or {})
     return [row.asDict() for row in result.select([F.col(name).cast("string") for name in result.columns]).collect()]
@@ -50,7 +53,7 @@ SOCRATA_ROWS = (
 )
 
 
-def test_drug_utilization_of_the_former_api(spark):
+def test_drug_utilization_of_the_former_api(spark: SparkSession) -> None:
     naprosyn, meperidine = converted(frame(spark, SOCRATA_HEADER, *SOCRATA_ROWS), "sdud", "invoices")
     assert naprosyn == {
         "program": "MDRP_FFS",
@@ -69,7 +72,7 @@ def test_drug_utilization_of_the_former_api(spark):
     assert (meperidine["suppressed"], meperidine["units_reimbursed"]) == ("true", None)
 
 
-def test_suppressed_numbers_of_drug_utilization(spark):
+def test_suppressed_numbers_of_drug_utilization(spark: SparkSession) -> None:
     header = "Utilization Type|State|NDC|Year|Quarter|Suppression Used|Units Reimbursed|Number of Prescriptions"
     expected = [
         # published mark, units, prescriptions: suppressed, units, prescriptions
@@ -88,13 +91,13 @@ def test_suppressed_numbers_of_drug_utilization(spark):
     ]
 
 
-def test_drug_utilization_without_a_column_for_suppression(spark):
+def test_drug_utilization_without_a_column_for_suppression(spark: SparkSession) -> None:
     header = "Utilization Type|State|NDC|Year|Quarter|Units Reimbursed"
     rows = frame(spark, header, "FFSU|LA|18393025542|1997|2|12", "FFSU|LA|18393025542|1997|3|")
     assert [row["suppressed"] for row in converted(rows, "sdud", "invoices")] == ["false", "true"]
 
 
-def test_periods_of_drug_utilization(spark):
+def test_periods_of_drug_utilization(spark: SparkSession) -> None:
     header = "Utilization Type|State|Labeler Code|Product Code|Package Size|Year|Quarter"
     periods = {
         ("2022", "4"): "2022Q4",
@@ -113,7 +116,7 @@ def test_periods_of_drug_utilization(spark):
     assert {(row["ndc"], row["program"]) for row in rows} == {("00002-0255-04", "MDRP_MCO")}
 
 
-def test_national_totals_are_excluded_and_counted(folder):
+def test_national_totals_are_excluded_and_counted(folder: Folder) -> None:
     # dataset c7wf-ku3w: state XX repeats what LA and others reported
     total = "FFSU|XX|54092|0010|01|1997|2|P-A-C TABL|true||||||4/1|1997-04-01T00:00:00|||54092001001"
     lines = [SOCRATA_HEADER, *SOCRATA_ROWS, total]
@@ -149,7 +152,7 @@ NADAC_FILES = {
 }
 
 
-def test_price_lists_of_several_years_each_by_its_own_header(folder):
+def test_price_lists_of_several_years_each_by_its_own_header(folder: Folder) -> None:
     for name, content in NADAC_FILES.items():
         folder.put(f"nadac/{name}", content.encode())
     opened = folder.table("market_prices", {"path": "nadac", "adapter": "nadac"})
@@ -173,7 +176,7 @@ NEWLY_REPORTED = (
 )
 
 
-def test_newly_reported_drugs(spark):
+def test_newly_reported_drugs(spark: SparkSession) -> None:
     rows = frame(
         spark,
         NEWLY_REPORTED,
@@ -233,7 +236,7 @@ CROSSWALK_WITHOUT_FACTOR = {
 }
 
 
-def test_units_of_the_hcpcs_crosswalk(spark):
+def test_units_of_the_hcpcs_crosswalk(spark: SparkSession) -> None:
     rows = converted(
         frame(spark, CROSSWALK_HEADER, *CROSSWALK_FACTORS, *CROSSWALK_WITHOUT_FACTOR),
         "asp_crosswalk",
@@ -247,7 +250,7 @@ def test_units_of_the_hcpcs_crosswalk(spark):
     assert factors[known:] == list(CROSSWALK_WITHOUT_FACTOR.values())
 
 
-def test_titles_above_the_header_of_a_text_file(folder):
+def test_titles_above_the_header_of_a_text_file(folder: Folder) -> None:
     titles = ["October 2025 ASP NDC-HCPCS Crosswalk,,", "", '"Effective October 1, 2025, ""final"""', "HCPCS Code,NDC"]
     lines = [line.replace("|", ",") for line in (CROSSWALK_HEADER, *CROSSWALK_FACTORS)]
     content = "\r\n".join([*titles, *lines]).replace("Sensorcaine-MPF", "Sensorcaine\xae").encode("latin-1")
@@ -257,7 +260,7 @@ def test_titles_above_the_header_of_a_text_file(folder):
     assert codes == sorted(line[:5] for line in CROSSWALK_FACTORS)
 
 
-def test_items_of_the_hcpcs_crosswalk_without_an_ndc(spark):
+def test_items_of_the_hcpcs_crosswalk_without_an_ndc(spark: SparkSession) -> None:
     # the last five are published: devices and skin substitutes with other numbers
     ndcs = ("00270-7020-38", "00270702038", "")
     numbers = (*ndcs, "CAX040400S", "382567001738", "1101-0404", "300-001-0101-001", "WP008")
@@ -286,7 +289,7 @@ FDA_PACKAGE = (
 )
 
 
-def test_the_ndc_directory(folder):
+def test_the_ndc_directory(folder: Folder) -> None:
     folder.put("ndc/product.txt", FDA_PRODUCT)
     folder.put("ndc/package.txt", FDA_PACKAGE)
     opened = folder.table("products", {"path": "ndc", "adapter": "fda_ndc"})
@@ -297,13 +300,13 @@ def test_the_ndc_directory(folder):
     assert "termination_date" not in opened.columns
 
 
-def test_packages_without_the_product_file(spark):
+def test_packages_without_the_product_file(spark: SparkSession) -> None:
     header, line = FDA_PACKAGE.decode("cp1252").splitlines()[:2]
     (row,) = converted(frame(spark, header.replace("\t", "|"), line.replace("\t", "|")), "fda_ndc", "products")
     assert (row["ndc"], row["product_name"], row["market_date"]) == ("0002-0800-01", None, "1987-07-10")
 
 
-def test_a_fallback_supplies_the_ndcs_that_the_main_list_does_not_have(folder):
+def test_a_fallback_supplies_the_ndcs_that_the_main_list_does_not_have(folder: Folder) -> None:
     folder.put("products.csv", b"ndc,product_name,unit_type\n00002080001,OUR NAME,ML\n99999-0009-09,OURS ONLY,EA\n")
     folder.put("other.csv", b"ndc,product_name,labeler_name\n0002-0800-01,A,LILLY\n99999-010-30,B,ZETA\nbad,C,\n")
     opened = folder.table("products", {"path": "products.csv", "fallback": {"path": "other.csv"}})
@@ -318,7 +321,7 @@ def test_a_fallback_supplies_the_ndcs_that_the_main_list_does_not_have(folder):
     assert opened.fingerprint != folder.table("products").fingerprint
 
 
-def test_a_fallback_of_a_fallback(folder):
+def test_a_fallback_of_a_fallback(folder: Folder) -> None:
     for name, ndcs in (("products", "1"), ("weekly", "12"), ("fda", "123")):
         lines = "".join(f"9999900010{ndc},{name}\n" for ndc in ndcs)
         folder.put(f"{name}.csv", b"ndc,product_name\n" + lines.encode())
@@ -341,13 +344,13 @@ def test_a_fallback_of_a_fallback(folder):
         ({}, {"nulls": ["NULL"]}, "formats of values"),
     ],
 )
-def test_settings_that_a_fallback_cannot_have(main, fallback, message):
+def test_settings_that_a_fallback_cannot_have(main: dict[str, bool], fallback: dict[str, Any], message: str) -> None:
     location = {"path": "products.csv", **main, "fallback": {"path": "other.csv", **fallback}}
     with pytest.raises(ValueError, match=message):
         Settings.model_validate({"input": {"tables": {"products": location}}})
 
 
-def test_fallbacks_that_make_no_sense(folder):
+def test_fallbacks_that_make_no_sense(folder: Folder) -> None:
     folder.put("other.csv", b"ndc,effective_date\n")
     refused = folder.refusal(
         {
@@ -364,7 +367,7 @@ def test_fallbacks_that_make_no_sense(folder):
 MEF_HEADER = "Program Code|340BID|Entity Name|State|Start Date|Termination Date|Medicaid Number|NPI|Medicaid State"
 
 
-def test_the_medicaid_exclusion_file(spark):
+def test_the_medicaid_exclusion_file(spark: SparkSession) -> None:
     rows = frame(
         spark,
         MEF_HEADER,
@@ -392,18 +395,18 @@ def test_the_medicaid_exclusion_file(spark):
         ({"file_name": "340B_..._for_20260701-20260930.xlsx", "quarter": "2025Q3"}, "2026Q3"),
     ],
 )
-def test_the_quarter_of_a_medicaid_exclusion_file(options, quarter):
+def test_the_quarter_of_a_medicaid_exclusion_file(options: dict[str, str], quarter: str) -> None:
     assert quarter_of_file(options, "medicaid_exclusions") == quarter
 
 
-def test_a_medicaid_exclusion_file_of_no_known_quarter(folder):
+def test_a_medicaid_exclusion_file_of_no_known_quarter(folder: Folder) -> None:
     folder.put("mef.csv", MEF_HEADER.replace("|", ",").encode() + b"\n")
     refused = folder.refusal({"medicaid_exclusions": {"path": "mef.csv", "adapter": "medicaid_exclusion_file"}})
     assert "quarter" in refused
     assert "input.tables.medicaid_exclusions.options.quarter" in refused
 
 
-def test_quarterly_files_of_one_folder_keep_their_quarters(folder):
+def test_quarterly_files_of_one_folder_keep_their_quarters(folder: Folder) -> None:
     for first, last, state in (("20260101", "20260331", "KY"), ("20260401", "20260630", "VA")):
         line = f"BL,BL030740,CLINIC,VA,,,64036072,,{state}\n"
         folder.put(
@@ -417,7 +420,7 @@ def test_quarterly_files_of_one_folder_keep_their_quarters(folder):
 
 # HRSA OPAIS, Covered Entity Daily Report (Excel): the headers of addresses, dates and ids are seen ones, the others
 # those of OPAIS' earlier export.
-def test_the_excel_export_of_covered_entities(spark):
+def test_the_excel_export_of_covered_entities(spark: SparkSession) -> None:
     rows = frame(
         spark,
         "CE ID|340B ID|Parent 340B ID|Entity Type|Entity Name|Participating|Participating Start Date|Termination Date|"
@@ -444,7 +447,7 @@ def test_the_excel_export_of_covered_entities(spark):
     assert (gone["participating_start"], gone["termination_date"]) == ("1999-10-01", "2010-12-31")
 
 
-def test_the_excel_export_of_contract_pharmacies(spark):
+def test_the_excel_export_of_contract_pharmacies(spark: SparkSession) -> None:
     rows = frame(
         spark,
         "340B ID|Participating|Contract ID|Pharmacy Name|Pharmacy Address 1|Pharmacy Address 2|Pharmacy City|"
@@ -476,7 +479,7 @@ def workbook(folder: Folder, name: str, **sheets: list[list[Any]]) -> None:
     book.save(folder.put(name, b""))
 
 
-def test_workbooks_with_titles_above_the_header(folder):
+def test_workbooks_with_titles_above_the_header(folder: Folder) -> None:
     titles = [["340B Medicaid Exclusion File"], ["Start Date and Termination Date: see the help"], [None]]
     header = MEF_HEADER.split("|")
     for days, state in (("20260101-20260331", "KY"), ("20260401-20260630", "VA")):
@@ -552,7 +555,7 @@ def test_workbooks_with_titles_above_the_header(folder):
     assert (*factor[:2], float(factor[2])) == ("63323-0464-37", "J0665", 0.2)
 
 
-def test_a_number_in_a_column_of_identifiers_is_refused(folder):
+def test_a_number_in_a_column_of_identifiers_is_refused(folder: Folder) -> None:
     row = ["BL", "BL030740", "CLINIC", "VA", None, None, 64036072, None, "KY"]
     workbook(folder, "340B_for_20260101-20260331.xlsx", MEF=[["title"], MEF_HEADER.split("|"), row])
     location = {"path": "340B_for_20260101-20260331.xlsx", "adapter": "medicaid_exclusion_file"}
@@ -571,7 +574,7 @@ R144_OPTIONS = {
 }
 
 
-def test_state_invoice_records(spark):
+def test_state_invoice_records(spark: SparkSession) -> None:
     rows = frame(
         spark,
         R144_HEADER,
@@ -593,7 +596,7 @@ def test_state_invoice_records(spark):
     assert (bad["unit_rebate_amount"], float(bad["units_reimbursed"])) == ("x", -1.5)
 
 
-def test_state_invoices_in_the_positions_of_the_reference_folder(folder):
+def test_state_invoices_in_the_positions_of_the_reference_folder(folder: Folder) -> None:
     record = (
         "FFSUAK0000214338032025TRULICITY 00000012.345678000000000481.0000000000005938.2700000201"
         "0000000198526.950000000006648.540000000205175.490"
@@ -606,7 +609,7 @@ def test_state_invoices_in_the_positions_of_the_reference_folder(folder):
     ]
 
 
-def test_a_file_of_another_header_is_named(folder):
+def test_a_file_of_another_header_is_named(folder: Folder) -> None:
     folder.put("prices/2020.csv", b"NDC,NADAC_Per_Unit,Effective_Date\n00000000001,1.5,1/1/2020\n")
     folder.put("prices/2021.csv", b"NDC,Price,Effective_Date\n00000000001,1.5,1/1/2021\n")
     refused = folder.refusal({"market_prices": {"path": "prices", "adapter": "nadac"}})
@@ -615,7 +618,7 @@ def test_a_file_of_another_header_is_named(folder):
     assert "2020.csv" not in refused
 
 
-def test_positions_of_the_state_invoice_come_from_the_reference_folder(folder):
+def test_positions_of_the_state_invoice_come_from_the_reference_folder(folder: Folder) -> None:
     folder.put("invoice.txt", b"")
     location = {"path": "invoice.txt", "adapter": "r144"}
     settings = {"input": {"root": str(folder.path), "tables": {"invoices": location}}}
@@ -633,7 +636,7 @@ def test_positions_of_the_state_invoice_come_from_the_reference_folder(folder):
     assert own.options == {"widths": {"record_id": [3, 6]}}
 
 
-def test_a_value_comes_from_whichever_alternative_has_one(spark):
+def test_a_value_comes_from_whichever_alternative_has_one(spark: SparkSession) -> None:
     rows = frame(spark, "NDC|Year|2025 Year|period_covered", "1|2022||", "2||2023|", "3||  |2024", "4|||")
     years = rows.select(Layout(rows).text("Year", "period_covered").alias("year")).collect()
     assert [row.year for row in years] == ["2022", "2023", "2024", None]

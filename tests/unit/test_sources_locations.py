@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.errors import InputError
 from engine.runtime.storage import storage_of
@@ -15,11 +18,11 @@ pytestmark = pytest.mark.both_engines
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     return Folder(spark, tmp_path)
 
 
-def test_tables_are_found_by_name_as_folder_or_file(folder):
+def test_tables_are_found_by_name_as_folder_or_file(folder: Folder) -> None:
     pd.DataFrame({"npi": ["1234567893"]}).to_parquet(folder.put("pharmacies/part-0.parquet", b""))
     folder.put("pharmacies/_SUCCESS", b"")
     pd.DataFrame({"labeler_code": ["00002"]}).to_parquet(folder.put("labelers.parquet", b""))
@@ -33,7 +36,7 @@ def test_tables_are_found_by_name_as_folder_or_file(folder):
     assert not opened["labelers"].complete
 
 
-def test_patterns_and_notes_of_the_sender(folder):
+def test_patterns_and_notes_of_the_sender(folder: Folder) -> None:
     """Parquet, JSON lines and another Spark format; CSV in test_sources_text.py."""
     for name in ("a", "b"):
         for where in ("cld[1] #/{}.parquet", "whole/{}.parquet"):
@@ -63,32 +66,32 @@ def test_patterns_and_notes_of_the_sender(folder):
     ]
 
 
-def test_without_any_feed_there_is_nothing_to_judge(folder):
+def test_without_any_feed_there_is_nothing_to_judge(folder: Folder) -> None:
     folder.put("prices.csv", b"ndc,period\n")
     told = folder.refusal()
     assert all(name in told for name in ("rebate_claims", "entity_claims", "invoices", "prices.csv", str(folder.path)))
 
 
-def test_a_folder_that_is_not_there(spark, tmp_path):
+def test_a_folder_that_is_not_there(spark: SparkSession, tmp_path: Path) -> None:
     settings = Settings.model_validate({"input": {"root": str(tmp_path / "nowhere")}})
     with pytest.raises(InputError, match="input folder does not exist"):
         open_tables(spark, storage_of(spark), settings)
 
 
-def test_a_scheme_that_no_file_system_serves(spark):
+def test_a_scheme_that_no_file_system_serves(spark: SparkSession) -> None:
     settings = Settings.model_validate({"input": {"root": "nosuch://bucket/in"}})
     with pytest.raises(InputError, match="No FileSystem for scheme"):
         open_tables(spark, storage_of(spark), settings)
 
 
-def test_a_uri_of_hadoops_file_systems(folder, spark):
+def test_a_uri_of_hadoops_file_systems(folder: Folder, spark: SparkSession) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     settings = Settings.model_validate({"input": {"root": folder.path.as_uri()}, "reference_folder": "none"})
     opened = open_tables(spark, folder.storage, settings)
     assert values(opened["invoices"], "ndc", "period") == [("00002143380", "2025Q3")]
 
 
-def test_everything_wrong_is_told_at_once(folder):
+def test_everything_wrong_is_told_at_once(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("invoices/part-0.parquet", b"whatever")
     folder.put("labelers.parquet", b"no Parquet at all")
@@ -122,7 +125,7 @@ def test_everything_wrong_is_told_at_once(folder):
     assert "Traceback" not in told
 
 
-def test_a_configured_table_wins_over_one_found_by_name_and_may_rename_columns(folder):
+def test_a_configured_table_wins_over_one_found_by_name_and_may_rename_columns(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("theirs/lines.csv", b"PGM,ST,NDC_CODE,ndc,Q,note\nMDRP_MCO,NY,1,2,2024Q1,x\n")
     columns = {"program": "pgm", "state": "ST", "ndc": "NDC_CODE", "period": "Q"}
@@ -133,7 +136,7 @@ def test_a_configured_table_wins_over_one_found_by_name_and_may_rename_columns(f
     assert opened.complete
 
 
-def test_settings_without_a_place_hold_for_the_table_that_is_found_by_name(folder):
+def test_settings_without_a_place_hold_for_the_table_that_is_found_by_name(folder: Folder) -> None:
     folder.put("INVOICES.csv", b"PGM;state;ndc;period\nMDRP_FFS;AK;00002143380;2025Q3\n")
     described = {"columns": {"program": "PGM"}, "options": {"sep": ";"}, "complete": True}
     opened = folder.table("invoices", described)
@@ -144,7 +147,7 @@ def test_settings_without_a_place_hold_for_the_table_that_is_found_by_name(folde
     assert "set input.tables.labelers.path" in told
 
 
-def test_an_absolute_path_needs_no_folder(folder, spark, tmp_path):
+def test_an_absolute_path_needs_no_folder(folder: Folder, spark: SparkSession, tmp_path: Path) -> None:
     file = folder.put("x/lines.csv", INVOICE_CSV)
     settings = Settings.model_validate(
         {"input": {"tables": {"invoices": {"path": str(file)}}}, "reference_folder": str(tmp_path)}
@@ -153,7 +156,7 @@ def test_an_absolute_path_needs_no_folder(folder, spark, tmp_path):
 
 
 @pytest.mark.spark_only("the embedded engine reads no ORC")
-def test_any_format_that_the_session_reads(folder, spark):
+def test_any_format_that_the_session_reads(folder: Folder, spark: SparkSession) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     spark.createDataFrame([("00002", "Lilly")], "labeler_code string, owner string").write.orc(
         str(folder.path / "labelers_orc")
@@ -172,7 +175,7 @@ def test_any_format_that_the_session_reads(folder, spark):
     assert "table products does not exist" in told
 
 
-def test_the_shipped_340b_identifiers_are_taken_unless_the_input_has_its_own(folder):
+def test_the_shipped_340b_identifiers_are_taken_unless_the_input_has_its_own(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("reference/identifiers_340b.csv", b"state,program,claim_type,field,value\n,,,SCC,20\n")
     reference = str(folder.path / "reference")
@@ -183,7 +186,7 @@ def test_the_shipped_340b_identifiers_are_taken_unless_the_input_has_its_own(fol
     assert values(own, "field", "value") == [("BOC", "08")]
 
 
-def test_the_fingerprint_follows_the_content_and_not_the_place(folder):
+def test_the_fingerprint_follows_the_content_and_not_the_place(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     first = folder.table("invoices").fingerprint
     folder.put("elsewhere/invoices.csv", INVOICE_CSV)
@@ -195,7 +198,7 @@ def test_the_fingerprint_follows_the_content_and_not_the_place(folder):
     assert len(first) == 64
 
 
-def test_a_table_without_any_known_column_is_opened_for_the_contract_to_judge(folder):
+def test_a_table_without_any_known_column_is_opened_for_the_contract_to_judge(folder: Folder) -> None:
     folder.put("invoices.csv", b"a,b\n1,2\n")
     pd.DataFrame({"x": [1]}).to_parquet(folder.put("prices.parquet", b""))
     folder.put("products.json", b'{"y": 1}\n')
@@ -205,7 +208,7 @@ def test_a_table_without_any_known_column_is_opened_for_the_contract_to_judge(fo
     assert [table.rows.columns for table in opened.values()] == [[], [], []]
 
 
-def test_the_shipped_policies_of_states_are_taken_unless_the_input_has_its_own(folder):
+def test_the_shipped_policies_of_states_are_taken_unless_the_input_has_its_own(folder: Folder) -> None:
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("reference/state_340b_policies.csv", b"state,method\nTX,CLAIM_FLAG\n")
     reference = str(folder.path / "reference")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.errors.exceptions.connect import SparkConnectException
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
 from engine.errors import InputError
@@ -22,15 +25,15 @@ pytestmark = pytest.mark.both_engines
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     return Folder(spark, tmp_path)
 
 
-def write(folder: Folder, name: str, columns: dict, **options) -> None:
+def write(folder: Folder, name: str, columns: dict[str, Any], **options: Any) -> None:
     pq.write_table(pa.table(columns), folder.put(name, b""), **options)
 
 
-def test_what_pandas_writes(folder):
+def test_what_pandas_writes(folder: Folder) -> None:
     before_1970 = "1969-12-31 23:59:59.999999999"
     frame = pd.DataFrame(
         {
@@ -65,7 +68,7 @@ def test_what_pandas_writes(folder):
     assert opened.columns == set(frame.columns)
 
 
-def test_large_strings_zoned_nanoseconds_and_times_without_zone(folder):
+def test_large_strings_zoned_nanoseconds_and_times_without_zone(folder: Folder) -> None:
     write(
         folder,
         "invoices.parquet",
@@ -82,7 +85,7 @@ def test_large_strings_zoned_nanoseconds_and_times_without_zone(folder):
     assert [tuple(row) for row in cast.collect()] == [("1", "MDRP_FFS", 1, 1_000)]
 
 
-def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
+def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder: Folder) -> None:
     """One column each: empty in one file, of another type, of another width, spelled otherwise, missing."""
     write(
         folder,
@@ -150,7 +153,7 @@ def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
     ],
     ids=["integer and text", "integers", "float", "decimal"],
 )
-def test_an_identifier_that_is_a_number_in_any_file_stops_the_run(folder, ndcs):
+def test_an_identifier_that_is_a_number_in_any_file_stops_the_run(folder: Folder, ndcs: dict[str, Any]) -> None:
     for name, ndc in ndcs.items():
         write(folder, f"invoices/{name}.parquet", {"ndc": ndc, "state": ["AK"]})
     message = folder.refusal()
@@ -160,7 +163,7 @@ def test_an_identifier_that_is_a_number_in_any_file_stops_the_run(folder, ndcs):
 
 
 @pytest.mark.parametrize("statistics", [True, False])
-def test_an_identifier_without_any_value_is_an_empty_column(folder, statistics):
+def test_an_identifier_without_any_value_is_an_empty_column(folder: Folder, statistics: bool) -> None:
     empty = {
         "nan": pa.array([float("nan")]),
         "null": pa.array([None], pa.float64()),
@@ -178,7 +181,7 @@ def test_an_identifier_without_any_value_is_an_empty_column(folder, statistics):
     assert values(opened, "invoice_number") == [(None,)] * 3
 
 
-def test_npis_may_be_numbers_in_some_files(folder):
+def test_npis_may_be_numbers_in_some_files(folder: Folder) -> None:
     write(folder, "pharmacies/a.parquet", {"npi": pa.array([1234567893.0])})
     write(folder, "pharmacies/b.parquet", {"npi": pa.array([1245319599])})
     write(folder, "pharmacies/c.parquet", {"npi": ["1003000126"]})
@@ -186,7 +189,7 @@ def test_npis_may_be_numbers_in_some_files(folder):
     assert values(folder.table("pharmacies"), "npi") == [("1003000126",), ("1234567893",), ("1245319599",)]
 
 
-def test_columns_nobody_asks_for_may_be_anything(folder):
+def test_columns_nobody_asks_for_may_be_anything(folder: Folder) -> None:
     write(
         folder,
         "invoices.parquet",
@@ -204,7 +207,7 @@ def test_columns_nobody_asks_for_may_be_anything(folder):
     assert opened.unknown_columns == ("half", "clock", "tags", "Note")
 
 
-def test_columns_that_cannot_be_taken_are_named(folder):
+def test_columns_that_cannot_be_taken_are_named(folder: Folder) -> None:
     write(folder, "invoices.parquet", {"ndc": ["1"], "NDC": ["2"]})
     write(folder, "labelers.parquet", {"labeler_code": ["1"], "owner": [["a", "b"]]})
     write(folder, "prices.parquet", {"ndc": ["1"], "wac_unit": pa.array([Decimal(1)], pa.decimal256(50, 2))})
@@ -215,14 +218,14 @@ def test_columns_that_cannot_be_taken_are_named(folder):
     assert "Decimal(precision=50, scale=2)" in told
 
 
-def test_partition_folders_are_columns_of_text(folder):
+def test_partition_folders_are_columns_of_text(folder: Folder) -> None:
     write(folder, "rebate_claims/state=06/program=MFP/x.parquet", {"claim_id": ["a"]})
     write(folder, "rebate_claims/state=12/program=MFP/x.parquet", {"claim_id": ["b"]})
     opened = folder.table("rebate_claims")
     assert values(opened, "claim_id", "state", "program") == [("a", "06", "MFP"), ("b", "12", "MFP")]
 
 
-def test_folders_that_are_no_partitions_or_another_format_are_refused(folder):
+def test_folders_that_are_no_partitions_or_another_format_are_refused(folder: Folder) -> None:
     write(folder, "invoices/2025/x.parquet", {"ndc": ["1"]})
     write(folder, "labelers/x.parquet", {"labeler_code": ["1"]})
     folder.put("labelers/_delta_log/0.json", b"{}")
@@ -232,14 +235,14 @@ def test_folders_that_are_no_partitions_or_another_format_are_refused(folder):
     assert "set input.tables.labelers.format: delta" in told
 
 
-def test_names_with_letters_that_spark_reads_as_patterns(folder):
+def test_names_with_letters_that_spark_reads_as_patterns(folder: Folder) -> None:
     write(folder, "in[1]/a{b}*/x y%20?.parquet", {"ndc": ["1"]})
     folder.path = folder.path / "in[1]"
     opened = folder.table("invoices", {"path": "a{b}*"})
     assert values(opened, "ndc") == [("1",)]
 
 
-def test_every_file_with_a_damaged_footer_is_named(folder):
+def test_every_file_with_a_damaged_footer_is_named(folder: Folder) -> None:
     whole = folder.put("invoices/0.parquet", b"")
     pq.write_table(pa.table({"ndc": ["1"]}), whole)
     for number in range(1, 8):
@@ -252,7 +255,9 @@ def test_every_file_with_a_damaged_footer_is_named(folder):
 
 
 @pytest.mark.parametrize("compression", ["snappy", "zstd"])
-def test_a_damaged_page_is_told_with_its_file_when_it_is_read(folder, spark, compression):
+def test_a_damaged_page_is_told_with_its_file_when_it_is_read(
+    folder: Folder, spark: SparkSession, compression: str
+) -> None:
     file = with_damaged_page(folder, compression)
     rows = folder.table("invoices").rows
     with pytest.raises(InputError) as raised:
@@ -268,7 +273,7 @@ def test_a_damaged_page_is_told_with_its_file_when_it_is_read(folder, spark, com
     assert "invoices.parquet" in str(translated)
 
 
-def test_a_damaged_file_of_an_earlier_input_is_not_blamed(folder, spark, tmp_path):
+def test_a_damaged_file_of_an_earlier_input_is_not_blamed(folder: Folder, spark: SparkSession, tmp_path: Path) -> None:
     """One process may run several jobs, in a notebook for instance."""
     with_damaged_page(folder, "snappy")
     assert folder.table("invoices")
@@ -278,7 +283,7 @@ def test_a_damaged_file_of_an_earlier_input_is_not_blamed(folder, spark, tmp_pat
     assert translate_read_error(SparkConnectException("Parquet error: EOF")) is None
 
 
-def with_damaged_page(folder, compression):
+def with_damaged_page(folder: Folder, compression: str) -> Path:
     """A Parquet file whose footer is whole."""
     file = folder.put("invoices.parquet", b"")
     pq.write_table(pa.table({"ndc": [f"{n:011d}" for n in range(5000)]}), file, compression=compression)
@@ -288,7 +293,7 @@ def with_damaged_page(folder, compression):
     return file
 
 
-def test_other_failures_are_not_the_inputs_fault(spark):
+def test_other_failures_are_not_the_inputs_fault(spark: SparkSession) -> None:
     with pytest.raises(Exception) as failed:  # noqa: PT011 - whatever Spark raises
         spark.sql("select 1 / 0").collect()
     assert translate_read_error(failed.value) is None

@@ -6,10 +6,12 @@ import uuid
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
 from engine.errors import InputError
@@ -53,18 +55,18 @@ CODECS = ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     return Folder(spark, tmp_path)
 
 
-def write(folder: Folder, name: str, columns: dict, **options) -> Path:
+def write(folder: Folder, name: str, columns: dict[str, Any], **options: Any) -> Path:
     file = folder.put(name, b"")
     pq.write_table(pa.table(columns), file, **options)
     return file
 
 
 @pytest.fixture(scope="module")
-def typed(spark, tmp_path_factory) -> dict[str, list]:
+def typed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Every type in every codec, in one folder: the values of each column, one row per codec and NULL."""
     folder = Folder(spark, tmp_path_factory.mktemp("types"))
     for number, codec in enumerate(CODECS):
@@ -76,20 +78,20 @@ def typed(spark, tmp_path_factory) -> dict[str, list]:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_each_type_in_each_codec(typed, name):
+def test_each_type_in_each_codec(typed: dict[str, list[Any]], name: str) -> None:
     _, expected = TYPES[name]
     received = [value for value in typed[name] if value is not None]
     assert received == [expected] * (len(CODECS) if expected is not None else 0)
     assert len(typed[name]) == 2 * len(CODECS)
 
 
-def test_int96_timestamps(folder):
+def test_int96_timestamps(folder: Folder) -> None:
     moments = {"postmark_date": pa.array([_DAY]), "ndc": ["1"]}
     write(folder, "invoices.parquet", moments, use_deprecated_int96_timestamps=True)
     assert values(folder.table("invoices"), "postmark_date") == [("2025-03-09 01:02:03",)]
 
 
-def test_a_codec_that_nothing_reads_is_named_with_its_file(folder):
+def test_a_codec_that_nothing_reads_is_named_with_its_file(folder: Folder) -> None:
     file = write(folder, "invoices.parquet", {"ndc": ["1"]}, compression="snappy")
     # the footer's column metadata: path "ndc", then the codec as a zigzag integer (1 snappy, 3 LZO)
     content = file.read_bytes()
@@ -100,7 +102,7 @@ def test_a_codec_that_nothing_reads_is_named_with_its_file(folder):
     assert str(file) in message
 
 
-def test_bytes_that_are_no_text_stop_the_run_with_their_column(folder, spark):
+def test_bytes_that_are_no_text_stop_the_run_with_their_column(folder: Folder, spark: SparkSession) -> None:
     write(folder, "invoices.parquet", {"ndc": [b"1", b"\xff\xfe"], "state": [b"AK", b"AK"]})
     opened = folder.table("invoices")
     if abilities(spark).reads_every_parquet_type:  # others read the columns of a table together
@@ -133,7 +135,9 @@ def test_bytes_that_are_no_text_stop_the_run_with_their_column(folder, spark):
     ],
     ids=["integers", "small integer", "large integer", "text", "decimals", "too wide", "unsigned", "nothing but nulls"],
 )
-def test_files_of_other_types_are_read_as_the_widest(folder, theirs, kind, expected):
+def test_files_of_other_types_are_read_as_the_widest(
+    folder: Folder, theirs: tuple[Any, Any], kind: str, expected: list[Any]
+) -> None:
     for number, amounts in enumerate(theirs):
         write(folder, f"invoices/{number}.parquet", {"ndc": [str(number)], "total_amount": amounts})
     opened = folder.table("invoices")
@@ -141,7 +145,7 @@ def test_files_of_other_types_are_read_as_the_widest(folder, theirs, kind, expec
     assert [amount for _, amount in values(opened, "ndc", "total_amount")] == expected
 
 
-def test_nested_columns_are_ignored_unless_the_contract_names_them(folder):
+def test_nested_columns_are_ignored_unless_the_contract_names_them(folder: Folder) -> None:
     extra = {"tags": [["a"]], "place": [{"city": "x"}], "place.zip": ["y"]}
     write(folder, "invoices.parquet", {"ndc": ["1"], **extra})
     opened = folder.table("invoices")
@@ -152,7 +156,7 @@ def test_nested_columns_are_ignored_unless_the_contract_names_them(folder):
 
 
 class TestHiveFolders:
-    def test_equal_values_in_folder_and_file_are_one_column(self, folder):
+    def test_equal_values_in_folder_and_file_are_one_column(self, folder: Folder) -> None:
         """With and without statistics, as text, number, date and bytes; the folder's text is what is read."""
         days = pa.array([date(2025, 1, 2)])
         of_files = {
@@ -176,7 +180,7 @@ class TestHiveFolders:
 
     @pytest.mark.parametrize("statistics", [True, False])
     @pytest.mark.parametrize("states", [["AK", "NY"], [None, "NY"], ["NY", "NY"], [1, 1]])
-    def test_other_values_in_the_file_stop_the_run(self, folder, states, statistics):
+    def test_other_values_in_the_file_stop_the_run(self, folder: Folder, states: list[Any], statistics: bool) -> None:
         write(folder, "invoices/state=NY/x.parquet", {"ndc": ["1"]})
         write(folder, "invoices/state=AK/x.parquet", {"ndc": ["1", "2"], "state": states}, write_statistics=statistics)
         message = folder.refusal()
@@ -184,11 +188,11 @@ class TestHiveFolders:
         assert "folder state=AK/" in message
         assert f"{folder.path}/invoices/state=AK/x.parquet" in message
 
-    def test_a_folder_without_a_value_is_refused(self, folder):
+    def test_a_folder_without_a_value_is_refused(self, folder: Folder) -> None:
         write(folder, "invoices/state=/x.parquet", {"ndc": ["1"]})
         assert "contains folders that are not its partitions" in folder.refusal()
 
-    def test_partitions_of_a_file_that_is_rewritten(self, folder):
+    def test_partitions_of_a_file_that_is_rewritten(self, folder: Folder) -> None:
         write(folder, "invoices/state=06/x.parquet", {"ndc": ["1"]}, compression="brotli")
         write(folder, "invoices/state=07/x.parquet", {"ndc": ["2"]})
         assert values(folder.table("invoices"), "ndc", "state") == [("1", "06"), ("2", "07")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any
 
 import pytest
 from py4j.protocol import Py4JError
@@ -18,38 +19,38 @@ FOLDERS = ["/data/out/.r1.work", "/data/out/.r1.partial"]
 class Throwable:
     """A Java exception as py4j shows it."""
 
-    def __init__(self, kind, message, cause=None, condition=None, **parameters):
+    def __init__(self, kind: str, message: str, cause: Any = None, condition: Any = None, **parameters: Any) -> None:
         self._kind, self._message, self._cause = kind, message, cause
         self._condition, self._parameters = condition, parameters
 
-    def getClass(self):
+    def getClass(self) -> Throwable:
         return self
 
-    def getName(self):
+    def getName(self) -> str:
         return self._kind
 
-    def getMessage(self):
+    def getMessage(self) -> str:
         return self._message
 
-    def getCause(self):
+    def getCause(self) -> Throwable:
         return self._cause
 
-    def getCondition(self):
+    def getCondition(self) -> str:
         if self._condition is None:
             raise Py4JError("no such method")
         return self._condition
 
-    def getMessageParameters(self):
+    def getMessageParameters(self) -> dict[str, str]:
         return self._parameters
 
 
 class JavaError(Exception):
-    def __init__(self, throwable):
+    def __init__(self, throwable: Throwable) -> None:
         super().__init__("An error occurred while calling o1.parquet")
         self.java_exception = throwable
 
 
-def stage_failure(reported):
+def stage_failure(reported: str) -> JavaError:
     """What the driver gets of a task's failure, whose cause stayed on the executor."""
     message = (
         f"Job aborted due to stage failure: Task 0 in stage 3.0 failed 1 times (driver): {reported}\n\tat a.b(c:1)"
@@ -83,7 +84,7 @@ FULL = "No space left on device"
         (stage_failure(f"org.apache.spark.api.python.PythonException: x\nOSError: [Errno 28] {FULL}"), FULL),
     ],
 )
-def test_full_or_read_only_storage(error, found):
+def test_full_or_read_only_storage(error: Any, found: str) -> None:
     fault = translate_run_fault(error, FOLDERS)
     assert isinstance(fault, OutputError)
     (problem,) = fault.problems
@@ -93,7 +94,7 @@ def test_full_or_read_only_storage(error, found):
     assert problem.to_do
 
 
-def test_the_cause_is_found_behind_an_error_that_was_raised_instead():
+def test_the_cause_is_found_behind_an_error_that_was_raised_instead() -> None:
     error = ValueError("cannot write")
     error.__context__ = OSError(errno.ENOSPC, FULL)
     assert translate_run_fault(error, FOLDERS) is not None
@@ -126,7 +127,7 @@ def test_the_cause_is_found_behind_an_error_that_was_raised_instead():
         OutputError(Problem("cannot write the file", "/data/out/.r1.partial/x", "No such file or directory")),
     ],
 )
-def test_a_changed_work_folder(error):
+def test_a_changed_work_folder(error: Any) -> None:
     fault = translate_run_fault(error, FOLDERS)
     assert isinstance(fault, OutputError)
     assert "changed or removed while the run was working" in str(fault)
@@ -152,16 +153,16 @@ def test_a_changed_work_folder(error):
         ),
     ],
 )
-def test_other_faults_are_not_the_runs(error):
+def test_other_faults_are_not_the_runs(error: Any) -> None:
     assert translate_run_fault(error, FOLDERS) is None
 
 
-def test_no_value_of_a_row_is_quoted():
+def test_no_value_of_a_row_is_quoted() -> None:
     error = stage_failure(f"java.io.IOException: {FULL} while writing 7033146,2025-11-01")
     assert "7033146" not in str(translate_run_fault(error, FOLDERS))
 
 
-def test_storage_faults_in_any_case():
+def test_storage_faults_in_any_case() -> None:
     assert storage_fault("[Errno 28] NO SPACE LEFT ON DEVICE") is not None
     assert storage_fault("The DiskSpace quota of /user is exceeded") is not None
     assert storage_fault("space") is None

@@ -6,8 +6,10 @@ What records of a file are, in whatever encoding, is tested in test_sources_text
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
 from engine.errors import InputError
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.both_engines
 
 
 @pytest.fixture
-def folder(spark, tmp_path) -> Folder:
+def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     folder = Folder(spark, tmp_path)
     folder.put("invoices.csv", INVOICE_CSV)
     return folder
@@ -26,7 +28,7 @@ def folder(spark, tmp_path) -> Folder:
 
 @pytest.mark.parametrize("name", ["labelers.csv", "labelers.csv.gz"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_quotes_line_breaks_and_blanks(folder, name, line_end):
+def test_quotes_line_breaks_and_blanks(folder: Folder, name: str, line_end: str) -> None:
     lines = (
         '\ufefflabeler_code, OWNER ,begin_date,end_date,"a ""note"""',
         '00001,"Acme, Inc.",,"",x',
@@ -52,17 +54,17 @@ def test_quotes_line_breaks_and_blanks(folder, name, line_end):
     assert opened.unknown_columns == ('a "note"',)
 
 
-def test_a_quotation_mark_within_an_unquoted_value_is_a_letter(folder):
+def test_a_quotation_mark_within_an_unquoted_value_is_a_letter(folder: Folder) -> None:
     folder.put("labelers.csv", b'labeler_code,owner\n00001,5" pen\n00002,"a, b"\n')
     assert values(folder.table("labelers"), "labeler_code", "owner") == [("00001", '5" pen'), ("00002", "a, b")]
 
 
-def test_a_file_with_two_kinds_of_line_ends(folder):
+def test_a_file_with_two_kinds_of_line_ends(folder: Folder) -> None:
     folder.put("labelers.csv", b'labeler_code,owner\n00001,"a\nb"\r\n00002,c\n')
     assert values(folder.table("labelers"), "labeler_code", "owner") == [("00001", "a\nb"), ("00002", "c")]
 
 
-def test_a_file_without_rows_and_one_without_anything(folder):
+def test_a_file_without_rows_and_one_without_anything(folder: Folder) -> None:
     folder.put("labelers.csv", b"labeler_code,owner\n")
     assert values(folder.table("labelers"), "labeler_code") == []
     folder.put("labelers.csv", b"")
@@ -70,7 +72,7 @@ def test_a_file_without_rows_and_one_without_anything(folder):
 
 
 @pytest.mark.parametrize("name", ["labelers.csv", "labelers.csv.gz"])
-def test_bytes_that_are_not_utf8(folder, name):
+def test_bytes_that_are_not_utf8(folder: Folder, name: str) -> None:
     latin = "labeler_code,owner\n00001,plain\n00002,Zoë\n".encode("latin-1")
     folder.put(name, gzip.compress(latin) if name.endswith("gz") else latin)
     message = folder.refusal()
@@ -82,7 +84,7 @@ def test_bytes_that_are_not_utf8(folder, name):
     assert values(opened, "owner") == [("Zoë",), ("plain",)]
 
 
-def test_files_of_one_table_in_several_encodings_by_their_byte_order_marks(folder):
+def test_files_of_one_table_in_several_encodings_by_their_byte_order_marks(folder: Folder) -> None:
     folder.put("in/1.csv", "labeler_code,owner\r\n00001,Zoë\r\n".encode("utf-16"))
     folder.put("in/2.csv", "Owner,Labeler Code\r\nZoë,00002\r\n".encode("utf-8-sig"))
     folder.put("in/3.csv", "LABELER-CODE,OWNER\r00003,Zoë\r".encode("cp1252"))
@@ -102,7 +104,7 @@ def test_files_of_one_table_in_several_encodings_by_their_byte_order_marks(folde
         (b'00001,"a\n00002,b\n00003,c\n', "a quotation mark that is never closed, line 2"),
     ],
 )
-def test_rows_that_do_not_fit_stop_the_run_with_file_and_line(folder, rows, found):
+def test_rows_that_do_not_fit_stop_the_run_with_file_and_line(folder: Folder, rows: bytes, found: str) -> None:
     folder.put("labelers.csv", b"labeler_code,owner\n" + rows)
     message = folder.refusal()
     assert f"{folder.path}/labelers.csv" in message
@@ -110,28 +112,28 @@ def test_rows_that_do_not_fit_stop_the_run_with_file_and_line(folder, rows, foun
     assert "0000" not in message, "what is in the file is not in the message"
 
 
-def test_short_rows_can_be_had_by_asking_for_them(folder):
+def test_short_rows_can_be_had_by_asking_for_them(folder: Folder) -> None:
     folder.put("short.csv", b"labeler_code,owner\n00001,a\n00002\n")
     opened = folder.table("labelers", {"path": "short.csv", "options": {"mode": "PERMISSIVE"}})
     assert values(opened, "labeler_code", "owner") == [("00001", "a"), ("00002", None)]
 
 
 @pytest.mark.parametrize("content", [gzip.compress(b"labeler_code\n" + b"1\n" * 99_999)[:-90], b"labeler_code\n1\n"])
-def test_a_damaged_gzip_file(folder, content):
+def test_a_damaged_gzip_file(folder: Folder, content: bytes) -> None:
     folder.put("labelers.csv.gz", content)
     told = folder.refusal()
     assert "labelers.csv.gz" in told
     assert "Traceback" not in told
 
 
-def test_a_column_that_stands_twice(folder):
+def test_a_column_that_stands_twice(folder: Folder) -> None:
     folder.put("labelers.csv", b"labeler_code,owner,O_wner,note,note,\n1,a,b,c,d,e\n")
     assert "table labelers has columns of one name more than once" in folder.refusal()
     folder.put("labelers.csv", b"labeler_code,owner,note,note,\n1,a,b,c,d\n")
     assert values(folder.table("labelers"), "labeler_code", "owner") == [("1", "a")]
 
 
-def test_a_folder_of_files_with_different_headers_and_another_separator(folder):
+def test_a_folder_of_files_with_different_headers_and_another_separator(folder: Folder) -> None:
     folder.put("theirs/1.txt", b"LABELER_CODE|owner\n00001|a,b\n")
     folder.put("theirs/2.txt", b"owner|x|labeler_code\nc|y|00002\n")
     folder.put("theirs/_SUCCESS", b"")
@@ -139,7 +141,7 @@ def test_a_folder_of_files_with_different_headers_and_another_separator(folder):
     assert values(folder.table("labelers", location), "labeler_code", "owner") == [("00001", "a,b"), ("00002", "c")]
 
 
-def test_other_shapes_by_spark_options(folder):
+def test_other_shapes_by_spark_options(folder: Folder) -> None:
     folder.put("a.csv", b"00001~|~x\n00002~|~y\n")
     location = {
         "path": "a.csv",
@@ -156,7 +158,7 @@ def test_other_shapes_by_spark_options(folder):
     assert values(folder.table("labelers", location), "labeler_code", "owner") == [("00001", "Acme"), ("00002", "Beta")]
 
 
-def test_a_file_without_header_by_names_and_by_position(folder):
+def test_a_file_without_header_by_names_and_by_position(folder: Folder) -> None:
     # as SQL Server's bcp writes it: an empty string is a NUL character
     folder.put("labelers.dat", b"00001|\0|2020-01-01\r\n00002|Beta|\r\n")
     named = {"path": "labelers.dat", "options": {"sep": "|"}, "header": False}
@@ -173,7 +175,7 @@ def test_a_file_without_header_by_names_and_by_position(folder):
 
 
 @pytest.mark.parametrize(("separator", "written"), [(";", ";"), ("|", "|"), ("\t", "\\t"), ("~", "~")])
-def test_another_separator_is_one_problem(folder, separator, written):
+def test_another_separator_is_one_problem(folder: Folder, separator: str, written: str) -> None:
     lines = (
         f"program{separator}state{separator}ndc{separator}period\nMDRP_FFS{separator}AK{separator}1{separator}2025Q3\n"
     )
@@ -185,7 +187,7 @@ def test_another_separator_is_one_problem(folder, separator, written):
     assert values(opened, "program", "period") == [("MDRP_FFS", "2025Q3")]
 
 
-def test_a_file_that_seems_to_have_no_header_is_not_quoted(folder):
+def test_a_file_that_seems_to_have_no_header_is_not_quoted(folder: Folder) -> None:
     folder.put("labelers.csv", b"00002143380,ACME,2020-01-01\n00002143381,BETA,2020-01-01\n")
     message = folder.refusal()
     assert "seems to have no header" in message
@@ -194,7 +196,7 @@ def test_a_file_that_seems_to_have_no_header_is_not_quoted(folder):
     assert "2143380" not in message
 
 
-def test_options_that_the_reader_does_not_have_are_refused(folder):
+def test_options_that_the_reader_does_not_have_are_refused(folder: Folder) -> None:
     folder.put("theirs.json", b'{"labeler_code": "1"}\n')
     message = folder.refusal(
         {
@@ -216,7 +218,7 @@ FILES_OF_ONE_TABLE = {
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252"])
-def test_each_file_is_read_by_its_own_header(folder, encoding):
+def test_each_file_is_read_by_its_own_header(folder: Folder, encoding: str) -> None:
     for name, text in FILES_OF_ONE_TABLE.items():
         folder.put(
             name,
@@ -235,7 +237,7 @@ def test_each_file_is_read_by_its_own_header(folder, encoding):
     )
 
 
-def test_a_required_column_that_one_file_lacks_stops_the_run(folder):
+def test_a_required_column_that_one_file_lacks_stops_the_run(folder: Folder) -> None:
     folder.put("in/1.csv", b"labeler_code,owner\n1,a\n")
     folder.put("in/2.csv", b"owner\nb\n")
     message = folder.refusal({"labelers": {"path": "in"}})
@@ -251,7 +253,7 @@ def test_a_required_column_that_one_file_lacks_stops_the_run(folder):
         ("json", '{{"labeler_code": "{}", "owner": "x"}}\n'),
     ],
 )
-def test_partition_folders_of_text(folder, ending, content):
+def test_partition_folders_of_text(folder: Folder, ending: str, content: str) -> None:
     """Names that Spark writes URL-encoded in its own metadata, too."""
     rows = {"2025-01-01": "00001", "A%2FB+ %25": "00002", "__HIVE_DEFAULT_PARTITION__": "00003"}
     for value, code in rows.items():
@@ -264,7 +266,7 @@ def test_partition_folders_of_text(folder, ending, content):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252"])
-def test_a_column_of_folder_and_file(folder, encoding):
+def test_a_column_of_folder_and_file(folder: Folder, encoding: str) -> None:
     location = {"path": "in", "options": {"encoding": encoding}}
     folder.put("in/owner=a/1.csv", b"labeler_code,OWNER\n00001,a\n00002,\n")
     assert values(folder.table("labelers", location), "labeler_code", "owner") == [("00001", "a"), ("00002", "a")]
@@ -278,7 +280,7 @@ def test_a_column_of_folder_and_file(folder, encoding):
     assert "other," not in str(raised.value)
 
 
-def test_a_file_on_another_file_system_than_this_machines(folder, monkeypatch):
+def test_a_file_on_another_file_system_than_this_machines(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bytes reach the executors through Spark."""
     folder.put("a b%20#.csv.gz", gzip.compress("labeler_code,owner\n00001,Zoë\n".encode("cp1252")))
     monkeypatch.setattr(type(folder.storage), "local_path", lambda *_: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from typing import Any
 
 import pytest
 
@@ -15,19 +16,19 @@ TEXT = "Drug,Owner\nZoë,1\nNuñez – €,2\n"
 PARSED = [["Drug", "Owner"], ["Zoë", "1"], ["Nuñez – €", "2"]]
 
 
-def read(content: bytes, name: str = "claims.csv", **options) -> list[list[str]]:
+def read(content: bytes, name: str = "claims.csv", **options: Any) -> list[list[str]]:
     written = text_format("invoices", options)
     return [record for _, record in records(lambda: io.BytesIO(content), name, written)]
 
 
-def damage(content: bytes, width: int, name: str = "claims.csv", **options) -> DamagedTextError:
+def damage(content: bytes, width: int, name: str = "claims.csv", **options: Any) -> DamagedTextError:
     written = text_format("invoices", options)
     with pytest.raises(DamagedTextError) as raised:
         list(rows(lambda: io.BytesIO(content), name, written, width))
     return raised.value
 
 
-def refused(**options) -> str:
+def refused(**options: Any) -> str:
     with pytest.raises(ConfigurationError) as raised:
         text_format("invoices", options)
     return str(raised.value)
@@ -55,7 +56,7 @@ def refused(**options) -> str:
         ("iso-8859-15", "iso-8859-15"),
     ],
 )
-def test_every_encoding_reads_the_same(name, line_end, declared, written_as):
+def test_every_encoding_reads_the_same(name: str, line_end: str, declared: str, written_as: str) -> None:
     text = TEXT.replace("\n", line_end).replace("–", "-" if written_as == "iso-8859-15" else "–")
     content = text.encode(written_as)
     expected = [[value.replace("–", "-") if written_as == "iso-8859-15" else value for value in row] for row in PARSED]
@@ -64,13 +65,13 @@ def test_every_encoding_reads_the_same(name, line_end, declared, written_as):
 
 
 @pytest.mark.parametrize(("declared", "text"), [("shift_jis", "品,値\n東京,1\n"), ("cp437", "a,b\nZürich,½\n")])
-def test_encodings_of_other_scripts(declared, text):
+def test_encodings_of_other_scripts(declared: str, text: str) -> None:
     assert read(text.encode(declared), encoding=declared) == [line.split(",") for line in text.split("\n") if line]
 
 
 @pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("declared", ["utf-8", "windows-1252"])
-def test_a_byte_order_mark_overrules_the_declared_encoding(mark, declared):
+def test_a_byte_order_mark_overrules_the_declared_encoding(mark: str, declared: str) -> None:
     assert read(TEXT.encode(mark), encoding=declared) == PARSED
 
 
@@ -88,35 +89,37 @@ def test_a_byte_order_mark_overrules_the_declared_encoding(mark, declared):
     ],
 )
 @pytest.mark.parametrize("name", ["claims.csv", "claims.csv.gz"])
-def test_bytes_of_another_encoding_are_found_with_line_and_one_that_fits(content, declared, line, fits, name):
+def test_bytes_of_another_encoding_are_found_with_line_and_one_that_fits(
+    content: bytes, declared: str, line: int, fits: str, name: str
+) -> None:
     error = damage(gzip.compress(content) if name.endswith("gz") else content, 2, name, encoding=declared)
     assert error.line == line
     assert error.fits[0] == fits
 
 
-def test_the_line_is_right_beyond_the_first_piece_of_a_large_file():
+def test_the_line_is_right_beyond_the_first_piece_of_a_large_file() -> None:
     line = b"a" * 98 + b",\n"
     assert damage(line * 30_000 + b"\xff,\n" + line, 2).line == 30_001
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_quoted_values(line_end):
+def test_quoted_values(line_end: str) -> None:
     text = '"a","b ""c"""\n"1, 2",5" pen\n"two\nlines",""\n'.replace("\n", line_end)
     assert read(text.encode()) == [["a", 'b "c"'], ["1, 2", '5" pen'], ["two\nlines", ""]]
 
 
-def test_blank_lines_and_the_mark_that_ends_a_file_of_dos_are_no_rows():
+def test_blank_lines_and_the_mark_that_ends_a_file_of_dos_are_no_rows() -> None:
     assert read(b"a,b\n\n  \n1,2\r\n\r\n\x1a") == [["a", "b"], ["1", "2"]]
 
 
 @pytest.mark.parametrize("separator", [";", "|", "\t", "\\t", "||", "~|~", "\\x01", "\u0001", "§"])
-def test_separators(separator):
+def test_separators(separator: str) -> None:
     character = {"\\t": "\t", "\\x01": "\x01"}.get(separator, separator)
     text = f'a{character}"b{character}c"\n1{character}2\n'
     assert read(text.encode(), sep=separator) == [["a", f"b{character}c"], ["1", "2"]]
 
 
-def test_other_quotes_and_escapes():
+def test_other_quotes_and_escapes() -> None:
     assert read(b"a,b\n'1,2',3\n", quote="'") == [["a", "b"], ["1,2", "3"]]
     assert read(b'a,b\n"1,2\n', quote="") == [["a", "b"], ['"1', "2"]]
     assert read(b'a,b\n"1 \\" 2",3\n', escape="\\") == [["a", "b"], ['1 " 2', "3"]]
@@ -132,12 +135,12 @@ def test_other_quotes_and_escapes():
         (b'a,b\n1,"2"3\n', "a quotation mark inside a quoted value that is not doubled", 2),
     ],
 )
-def test_rows_that_do_not_fit_are_found_with_their_line(content, found, line):
+def test_rows_that_do_not_fit_are_found_with_their_line(content: bytes, found: str, line: int) -> None:
     error = damage(content, 2)
     assert (error.damage, error.line) == (found, line)
 
 
-def test_short_rows_can_be_filled_and_long_ones_cannot():
+def test_short_rows_can_be_filled_and_long_ones_cannot() -> None:
     written = text_format("invoices", {"mode": "permissive"})
     assert [row for _, row in rows(lambda: io.BytesIO(b"a,b\n1\n"), "x", written, 2)] == [["1", ""]]
     assert "3 fields instead of 2" in damage(b"a,b\n1,2,3\n", 2, mode="PERMISSIVE").damage
@@ -148,7 +151,7 @@ def test_short_rows_can_be_filled_and_long_ones_cannot():
     [("x.csv.gz", gzip.compress(b"a,b\n" * 9999, mtime=0)[:-40]), ("x.gz", b"a,b\n")],
     ids=["cut off", "not compressed"],
 )
-def test_damaged_archives(name, content):
+def test_damaged_archives(name: str, content: bytes) -> None:
     error = damage(content, 2, name)
     assert "gzip" in error.damage or "truncated" in error.damage
     assert "a,b" not in str(error)
@@ -166,7 +169,7 @@ WIDTHS = {"state": [1, 2], "ndc": [3, 13], "units": [15, 18]}
         {"widths": [2, 11, 1, 4], "names": "state, ndc, filler, units", "header": "false"},
     ],
 )
-def test_fixed_width_records(line_end, options):
+def test_fixed_width_records(line_end: str, options: dict[str, Any]) -> None:
     content = "AK00002143380 1234\nNY00003000001    5\n".replace("\n", line_end).encode()
     written = text_format("invoices", options)
     places = [written.names.index(name) for name in ("state", "ndc", "units")]
@@ -181,17 +184,17 @@ def test_fixed_width_records(line_end, options):
         (b"AK00002143380 1234X\n", "a line of 19 characters, text after position 18", 1),
     ],
 )
-def test_fixed_width_lines_that_do_not_fit(content, found, line):
+def test_fixed_width_lines_that_do_not_fit(content: bytes, found: str, line: int) -> None:
     error = damage(content, 3, widths=WIDTHS)
     assert (error.damage, error.line) == (found, line)
 
 
-def test_blanks_after_the_last_field_are_no_text():
+def test_blanks_after_the_last_field_are_no_text() -> None:
     assert read(b"AK00002143380 1234   \n", widths=WIDTHS) == [["AK", "00002143380", "1234"]]
 
 
 @pytest.mark.parametrize("value", [False, "false", "no", 0])
-def test_options_as_yaml_or_text(value):
+def test_options_as_yaml_or_text(value: int | str) -> None:
     written = text_format("invoices", {"header": value, "names": ["a", 1]})
     assert (written.has_header, written.names) == (False, ("a", "1"))
 
@@ -218,11 +221,11 @@ def test_options_as_yaml_or_text(value):
         ({"mode": "DROPMALFORMED"}, ["FAILFAST"]),
     ],
 )
-def test_wrong_options_are_refused(options, parts):
+def test_wrong_options_are_refused(options: dict[str, Any], parts: list[str]) -> None:
     told = refused(**options)
     assert all(part in told for part in parts), told
 
 
-def test_every_wrong_option_is_reported_at_once():
+def test_every_wrong_option_is_reported_at_once() -> None:
     told = refused(dateFormat="x", encoding="nosuch", header="maybe")
     assert all(part in told for part in ("dateFormat", "nosuch", "maybe"))

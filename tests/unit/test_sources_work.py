@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -30,13 +32,13 @@ def table(name: str, schema: T.StructType = SCHEMA) -> WorkTable:
 
 
 @pytest.fixture
-def rows(spark):
+def rows(spark: SparkSession) -> DataFrame:
     return spark.sql(
         "select string(id) id, decimal(id) / 4 units, array(struct('R001' rule_id)) rules from range(10)"
     ).to(SCHEMA)
 
 
-def test_rows_come_back_in_their_schema(spark, rows, tmp_path):
+def test_rows_come_back_in_their_schema(spark: SparkSession, rows: DataFrame, tmp_path: Path) -> None:
     work = WorkFolder(spark, storage_of(spark), str(tmp_path / "work"), resume=False)
     back = work.write(table("conformed/claims"), rows, partitions=3)
     assert back.schema.simpleString() == rows.schema.simpleString()
@@ -50,7 +52,9 @@ def test_rows_come_back_in_their_schema(spark, rows, tmp_path):
     assert not work.is_done(table("conformed/claims")), "without resume nothing counts as done"
 
 
-def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_path):
+def test_what_is_whole_is_read_and_what_is_not_is_written_anew(
+    spark: SparkSession, rows: DataFrame, tmp_path: Path
+) -> None:
     first = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False)
     first.write(table("whole"), rows)
     first.write(table("half"), rows)
@@ -68,7 +72,9 @@ def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut short", "added"])
-def test_a_result_whose_files_changed_is_computed_again(spark, rows, tmp_path, damage):
+def test_a_result_whose_files_changed_is_computed_again(
+    spark: SparkSession, rows: DataFrame, tmp_path: Path, damage: str
+) -> None:
     WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False).write(table("facts"), rows)
     part = next((tmp_path / "facts").glob("*.parquet"))
     if damage == "removed":
@@ -83,7 +89,9 @@ def test_a_result_whose_files_changed_is_computed_again(spark, rows, tmp_path, d
 
 
 @pytest.mark.parametrize("damage", ["a file", "everything"])
-def test_results_that_were_changed_meanwhile_are_noticed_before_they_are_used_up(spark, rows, tmp_path, damage):
+def test_results_that_were_changed_meanwhile_are_noticed_before_they_are_used_up(
+    spark: SparkSession, rows: DataFrame, tmp_path: Path, damage: str
+) -> None:
     work = WorkFolder(spark, storage_of(spark), str(tmp_path / ".r1.work"), resume=False)
     work.write(table("peers/claims"), rows)
     work.write(table("facts"), rows.limit(0))
@@ -96,7 +104,7 @@ def test_results_that_were_changed_meanwhile_are_noticed_before_they_are_used_up
         work.check()
 
 
-def test_an_empty_result_has_its_columns(spark, rows, tmp_path):
+def test_an_empty_result_has_its_columns(spark: SparkSession, rows: DataFrame, tmp_path: Path) -> None:
     work = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False)
     back = work.write(table("none"), rows.where("id = 'x'"))
     assert (back.count(), work.rows(table("none")), back.columns) == (0, 0, rows.columns)
@@ -104,14 +112,14 @@ def test_an_empty_result_has_its_columns(spark, rows, tmp_path):
     assert WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True).is_done(table("none"))
 
 
-def test_a_result_that_is_taken_over_keeps_its_count(spark, rows, tmp_path):
+def test_a_result_that_is_taken_over_keeps_its_count(spark: SparkSession, rows: DataFrame, tmp_path: Path) -> None:
     WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False).write(table("facts"), rows)
     resumed = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True)
     resumed.write(table("facts"), rows)
     assert resumed.rows(table("facts")) == 10
 
 
-def test_a_result_of_another_origin_is_written_again(spark, rows, tmp_path):
+def test_a_result_of_another_origin_is_written_again(spark: SparkSession, rows: DataFrame, tmp_path: Path) -> None:
     def folder(run: str, resume: bool = True) -> WorkFolder:
         work = WorkFolder(spark, storage_of(spark), str(tmp_path), resume)
         work.origin = {"run": run}
@@ -126,7 +134,9 @@ def test_a_result_of_another_origin_is_written_again(spark, rows, tmp_path):
     assert folder("a").is_done(table("scores"), "claims/2")
 
 
-def test_rows_of_another_schema_than_declared_are_no_finished_result(spark, rows, tmp_path):
+def test_rows_of_another_schema_than_declared_are_no_finished_result(
+    spark: SparkSession, rows: DataFrame, tmp_path: Path
+) -> None:
     work = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False)
     other = rows.drop("rules").withColumn("units", F.col("units").cast("double"))
     with pytest.raises(InternalError) as refused:
@@ -140,7 +150,7 @@ def test_rows_of_another_schema_than_declared_are_no_finished_result(spark, rows
     assert work.write(table("facts"), rows.select("rules", wider, "id")).columns == ["rules", "units", "id"]
 
 
-def test_tables_of_one_kind_have_a_schema_each():
+def test_tables_of_one_kind_have_a_schema_each() -> None:
     kinds = {"claims": SCHEMA, "invoices": T.StructType([SCHEMA["id"]])}
     facts = WorkTables("facts", "table", Step.FACTS, "id", kinds.__getitem__, reads=("conformed",))
     assert (facts.name, facts.of("claims").name) == ("facts/<table>", "facts/claims")

@@ -24,7 +24,7 @@ gateway.shutdown()
 """
 
 
-def test_messages_of_exceptions_and_credentials_are_not_logged(tmp_path):
+def test_messages_of_exceptions_and_credentials_are_not_logged(tmp_path: Path) -> None:
     config = PROJECT / "conf" / "log4j2.properties"
     options = f"-Dlog4j2.configurationFile=file:{config} -Dengine.logs={tmp_path}"
     subprocess.run(

@@ -3,61 +3,69 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, OutputError
 from engine.runtime.sharing import share
-from engine.runtime.storage import storage_of
+from engine.runtime.storage import Storage, storage_of
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks, feeds, synthesize
-from engine.synthetic.balances import PART_SCHEMA, balance_labels, times_bought
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
-from engine.synthetic.inflation import KEY, SUM, build_reports
-from engine.synthetic.invoices import KEYS, build_invoices
-from engine.synthetic.kinds import Label
-from engine.synthetic.labels import LABEL_COLUMNS
-from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
-from engine.synthetic.sales import build_sales
-from engine.synthetic.world import build_world
+from synthetic import chunks, feeds, synthesize
+from synthetic.balances import PART_SCHEMA, balance_labels, times_bought
+from synthetic.dispenses import Plan
+from synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
+from synthetic.inflation import KEY, SUM, build_reports
+from synthetic.invoices import KEYS, build_invoices
+from synthetic.kinds import Label
+from synthetic.labels import LABEL_COLUMNS
+from synthetic.link_truth import NAME as LINK_TRUTH_NAME
+from synthetic.sales import build_sales
+from synthetic.world import build_world
 
 SEED, CLAIMS = 5, 3_000
 SETTINGS = SyntheticSettings(dispenses_per_chunk=700)
 
 
 @pytest.fixture(scope="module")
-def storage(spark):
+def storage(spark: SparkSession) -> Storage:
     return storage_of(spark)
 
 
 @pytest.fixture(scope="module")
-def written(spark, storage, tmp_path_factory):
+def written(
+    spark: SparkSession, storage: Storage, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, int]]:
     """Location and counts of one small run."""
     location = tmp_path_factory.mktemp("synthetic")
     return location, synthesize(spark, storage, SETTINGS, CLAIMS, SEED, str(location))
 
 
-def rows_of(table: pa.Table) -> Counter:
+def rows_of(table: pa.Table) -> Counter[Any]:
     return Counter(tuple(map(str, row.values())) for row in table.to_pylist())
 
 
-def read(spark, location, name: str) -> pa.Table:
+def read(spark: SparkSession, location: Path, name: str) -> pa.Table:
     folder, file = location / name, location / f"{name}.parquet"
     return spark.read.parquet(str(folder if folder.is_dir() else file)).toArrow()
 
 
-def made(maker) -> pa.Table:
+def made(maker: Callable[..., Any]) -> pa.Table:
     """The rows as plain Python makes them, chunk by chunk."""
     plan, world = Plan(SEED, CLAIMS, SETTINGS), build_world(SEED)
     return pa.Table.from_batches([maker(world, plan, chunk) for chunk in range(plan.chunks)])
 
 
-def test_every_table_is_written_in_the_contract_layout(spark, written):
+def test_every_table_is_written_in_the_contract_layout(
+    spark: SparkSession, written: tuple[Path, dict[str, int]]
+) -> None:
     location, counts = written
     labels = {label.value for label in LABEL_COLUMNS} | {LINK_TRUTH_NAME}
     assert labels <= set(counts)
@@ -77,7 +85,7 @@ def test_every_table_is_written_in_the_contract_layout(spark, written):
             }
 
 
-def test_what_spark_writes_is_what_the_chunks_hold(spark, written):
+def test_what_spark_writes_is_what_the_chunks_hold(spark: SparkSession, written: tuple[Path, dict[str, int]]) -> None:
     location, _ = written
     for name, maker in (
         ("rebate_claims", chunks.rebate_claim_rows),
@@ -89,7 +97,7 @@ def test_what_spark_writes_is_what_the_chunks_hold(spark, written):
         assert rows_of(read(spark, location, name)) == rows_of(made(maker)), name
 
 
-def test_sums_over_chunks_are_the_same_in_spark(spark, written):
+def test_sums_over_chunks_are_the_same_in_spark(spark: SparkSession, written: tuple[Path, dict[str, int]]) -> None:
     location, _ = written
     world = build_world(SEED)
     parts = made(chunks.invoice_part_rows)
@@ -127,7 +135,9 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     )
 
 
-def test_the_number_of_tasks_changes_nothing(spark, written, monkeypatch):
+def test_the_number_of_tasks_changes_nothing(
+    spark: SparkSession, written: tuple[Path, dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     location, _ = written
     world = share(spark, build_world(SEED))
     plan = Plan(SEED, CLAIMS, SETTINGS)
@@ -139,7 +149,9 @@ def test_the_number_of_tasks_changes_nothing(spark, written, monkeypatch):
     assert rows_of(frame.toArrow()) == rows_of(read(spark, location, name))
 
 
-def test_a_folder_with_something_in_it_is_refused(spark, storage, written):
+def test_a_folder_with_something_in_it_is_refused(
+    spark: SparkSession, storage: Storage, written: tuple[Path, dict[str, int]]
+) -> None:
     location, _ = written
     before = sorted(path.name for path in location.iterdir())
     with pytest.raises(OutputError, match="not empty"):
@@ -147,14 +159,14 @@ def test_a_folder_with_something_in_it_is_refused(spark, storage, written):
     assert sorted(path.name for path in location.iterdir()) == before
 
 
-def test_rates_that_leave_nothing_ordinary_are_refused(spark, storage, tmp_path):
+def test_rates_that_leave_nothing_ordinary_are_refused(spark: SparkSession, storage: Storage, tmp_path: Path) -> None:
     greedy = SyntheticSettings(violation_rate=0.02, look_alike_rate=0.02)
     with pytest.raises(ConfigurationError, match="too few ordinary"):
         synthesize(spark, storage, greedy, 10, SEED, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
-def test_the_smallest_run_works(spark, storage, tmp_path):
+def test_the_smallest_run_works(spark: SparkSession, storage: Storage, tmp_path: Path) -> None:
     nothing_planned = SyntheticSettings(violation_rate=0, look_alike_rate=0, combination_rate=0)
     counts = synthesize(spark, storage, nothing_planned, 1, 1, str(tmp_path / "out"))
     assert counts["rebate_claims"] + counts["entity_claims"] == 1

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from engine.synthetic import arrow
-from engine.synthetic.calendar import LAST_DAY, QUARTER_STARTS, QUARTERS, quarter_end, quarter_of
-from engine.synthetic.identifiers import generator, mixed, ncpdp_ids, npis, scattered
-from engine.synthetic.world import build_world
+from synthetic import arrow
+from synthetic.calendar import LAST_DAY, QUARTER_STARTS, QUARTERS, quarter_end, quarter_of
+from synthetic.identifiers import generator, mixed, ncpdp_ids, npis, scattered
+from synthetic.world import build_world
 
 
 def luhn_is_valid(digits: str) -> bool:
@@ -26,13 +26,13 @@ def luhn_is_valid(digits: str) -> bool:
     return total % 10 == 0
 
 
-def test_npis_carry_the_check_digit_of_the_80840_prefix():
+def test_npis_carry_the_check_digit_of_the_80840_prefix() -> None:
     assert npis(np.array([23_456_789])) == ["1234567893"]
     made = npis(np.arange(0, 10**8, 1_234_567))
     assert all(len(npi) == 10 and npi[0] == "1" and luhn_is_valid("80840" + npi) for npi in made)
 
 
-def test_ncpdp_ids_have_a_state_prefix_and_a_check_digit():
+def test_ncpdp_ids_have_a_state_prefix_and_a_check_digit() -> None:
     made = ncpdp_ids(np.array([5, 45, 33]), np.array([1234, 0, 9876]))
     for text, start in zip(made, ("051234", "450000", "339876"), strict=True):
         d = [int(letter) for letter in text]
@@ -41,7 +41,7 @@ def test_ncpdp_ids_have_a_state_prefix_and_a_check_digit():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_identifiers_of_a_world_are_distinct(seed):
+def test_identifiers_of_a_world_are_distinct(seed: int) -> None:
     world = build_world(seed)
     for made in (
         world.pharmacies.npi + world.pharmacies.prescribers + [npi for npi in world.pharmacies.old_npi if npi],
@@ -55,23 +55,23 @@ def test_identifiers_of_a_world_are_distinct(seed):
     assert all(len(ndc) == 11 and ndc.isdigit() for ndc in world.products.ndc)
 
 
-def test_scattered_numbers_do_not_repeat_before_the_modulus():
+def test_scattered_numbers_do_not_repeat_before_the_modulus() -> None:
     assert sorted(scattered(10**4, 10**4, generator(1, "x")).tolist()) == list(range(10**4))
 
 
-def test_streams_differ_by_seed_name_and_number_and_repeat_otherwise():
-    def first(*of):
+def test_streams_differ_by_seed_name_and_number_and_repeat_otherwise() -> None:
+    def first(*of: int | str) -> float:
         return generator(*of).random()
 
     assert first(1, "a", 0) == first(1, "a", 0)
     assert len({first(1, "a", 0), first(2, "a", 0), first(1, "b", 0), first(1, "a", 1)}) == 4
 
 
-def test_mixed_keys_are_distinct():
+def test_mixed_keys_are_distinct() -> None:
     assert len(set(mixed(np.arange(100_000), 7).tolist())) == 100_000
 
 
-def test_quarters_end_the_day_before_the_next_begins():
+def test_quarters_end_the_day_before_the_next_begins() -> None:
     first = date(1970, 1, 1)
     assert [str(first + timedelta(days=int(day))) for day in QUARTER_STARTS] == [
         "2025-01-01", "2025-04-01", "2025-07-01", "2025-10-01", "2026-01-01", "2026-04-01", "2026-07-01",
@@ -82,7 +82,7 @@ def test_quarters_end_the_day_before_the_next_begins():
     assert quarter_end(index)[-1] == LAST_DAY
 
 
-def test_columns_hold_exactly_what_they_are_given():
+def test_columns_hold_exactly_what_they_are_given() -> None:
     numbers = np.array([0, 1_234_567, -5, 10**14])
     valid = np.array([True, True, True, False])
     assert arrow.decimals(numbers, arrow.UNITS, valid).to_pylist() == [

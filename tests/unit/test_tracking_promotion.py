@@ -6,9 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from test_tracking_tracker import saved_model
 
 from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES
 from engine.errors import ConfigurationError, PromotionRefused
@@ -26,12 +26,13 @@ from engine.tracking.champions import Kind, first_champion, move
 from engine.tracking.promotion import refusals, version_before
 from jobs.common import main
 from jobs.promote import promote as promote_job
+from tests.unit.test_tracking_tracker import saved_model
 
 NAME = "claim-anomalies"
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def compared(against: str | None, difference: float, low: float, high: float) -> dict:
+def compared(against: str | None, difference: float, low: float, high: float) -> dict[str, Any]:
     figures = {"": difference, "_low": low, "_high": high}
     return {
         "metrics": {"auprc": 0.4, **{f"against_champion_auprc{end}": value for end, value in figures.items()}},
@@ -40,19 +41,21 @@ def compared(against: str | None, difference: float, low: float, high: float) ->
     }
 
 
-def register(tracker: Tracker, folder: Path, metrics: dict, tags: dict, name: str = NAME) -> str:
+def register(
+    tracker: Tracker, folder: Path, metrics: dict[str, Any], tags: dict[str, Any], name: str = NAME
+) -> str | None:
     return tracker.log_training(
         model_folder=folder, model_name=name, run_name="r", parameters={}, metrics=metrics, figures={}, tags=tags
     )
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved_model(tmp_path_factory.mktemp("model"))[1]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory, folder):
+def store(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tracker:
     """Version 1 champion; 2 shown to be better; 3 not; 4 better than 2."""
     tracker = Tracker(MlflowSettings(), str(tmp_path_factory.mktemp("store")))
     register(tracker, folder, {}, {"features": ",".join(CLAIM_FEATURES)})
@@ -80,7 +83,7 @@ BETTER = compared("1", 0.05, 0.01, 0.09)
         ("2", "1", {**compared("1", 0.05, -0.1, 0.2), "tags": comparison_tags("1", "RANDOM")}, ["features", "better"]),
     ],
 )
-def test_the_gate(version, champion, changed, expected):
+def test_the_gate(version: str, champion: str | None, changed: dict[str, dict[str, Any]], expected: list[str]) -> None:
     given = {**BETTER, **changed}
     problems = refusals(version, champion, given["tags"], given["metrics"], CLAIM_FEATURES)
     assert len(problems) == len(expected)
@@ -88,7 +91,7 @@ def test_the_gate(version, champion, changed, expected):
         assert words in problem.what
 
 
-def test_features_are_those_of_what_the_challenger_reads():
+def test_features_are_those_of_what_the_challenger_reads() -> None:
     given = {"z": CLAIM_FEATURES, "surprise": CLAIM_MEASURES}
     for inputs, features, expected in (("z", CLAIM_FEATURES, 0), ("surprise", CLAIM_MEASURES, 0), ("z", ("f1",), 1)):
         tags = {"features": ",".join(features), "inputs": inputs}
@@ -97,7 +100,7 @@ def test_features_are_those_of_what_the_challenger_reads():
     assert not refusals("2", None, {"features": ",".join(CLAIM_FEATURES)}, {}, given)
 
 
-def test_a_refusal_tells_the_figures():
+def test_a_refusal_tells_the_figures() -> None:
     given = compared("1", 0.05, -0.0123, 0.11)
     [problem] = refusals("3", "1", given["tags"], given["metrics"], CLAIM_FEATURES, NAME)
     assert "+0.0500, interval -0.0123 to +0.1100, measured on planted anomalies" in str(problem)
@@ -105,7 +108,7 @@ def test_a_refusal_tells_the_figures():
 
 
 @pytest.mark.slow
-def test_promotions_and_the_way_back(store):
+def test_promotions_and_the_way_back(store: Tracker) -> None:
     assert [(one.kind, one.from_version, one.to_version) for one in promotion_log(store, NAME)] == [
         (Kind.FIRST, None, "1")
     ]
@@ -146,7 +149,7 @@ def test_promotions_and_the_way_back(store):
     assert all(one.at.endswith("+00:00") for one in log)
 
 
-def test_versions_of_one_run_need_no_new_training_to_follow_each_other():
+def test_versions_of_one_run_need_no_new_training_to_follow_each_other() -> None:
     # compared with version 1 on its day; version 3, of the same run, became champion since
     tags = compared("1", 0.05, 0.01, 0.09)["tags"] | same_rows_tags({"3": (0.02, 0.01, 0.03), "4": (0.1, -0.1, 0.3)})
     metrics = BETTER["metrics"]
@@ -160,10 +163,10 @@ def test_versions_of_one_run_need_no_new_training_to_follow_each_other():
 
 
 @pytest.mark.slow
-def test_without_a_version_the_best_challenger_of_the_newest_comparison_is_taken(tmp_path, folder):
+def test_without_a_version_the_best_challenger_of_the_newest_comparison_is_taken(tmp_path: Path, folder: Path) -> None:
     tracker = Tracker(MlflowSettings(), str(tmp_path))
 
-    def trained(run: str, against: str | None, *figures: float) -> str:
+    def trained(run: str, against: str | None, *figures: float) -> str | None:
         given = compared(against, *figures) if against else {"metrics": {}, "tags": BETTER["tags"]}
         return register(tracker, folder, given["metrics"], given["tags"] | {"run_id": run})
 
@@ -189,7 +192,7 @@ def test_without_a_version_the_best_challenger_of_the_newest_comparison_is_taken
         promote(tracker, NAME, None, CLAIM_FEATURES, "ann")
 
 
-def test_a_version_that_is_gone_is_not_gone_back_to(store, folder):
+def test_a_version_that_is_gone_is_not_gone_back_to(store: Tracker, folder: Path) -> None:
     name = "other-anomalies"
     for _ in range(2):
         register(store, folder, **BETTER, name=name)
@@ -201,19 +204,19 @@ def test_a_version_that_is_gone_is_not_gone_back_to(store, folder):
     assert store.fetch(name).version == "2"
 
 
-def test_an_alias_that_cannot_be_moved_leaves_no_entry(store):
+def test_an_alias_that_cannot_be_moved_leaves_no_entry(store: Tracker) -> None:
     before = promotion_log(store, NAME)
     with pytest.raises(ConfigurationError, match="cannot move"), store.connected("cannot move") as client:
         move(client, "latest", first_champion(NAME, "2", None, "ann"))  # an alias that MLflow keeps for itself
     assert promotion_log(store, NAME) == before
 
 
-def test_the_log_of_no_model_is_empty(store):
+def test_the_log_of_no_model_is_empty(store: Tracker) -> None:
     assert promotion_log(store, "nothing") == []
 
 
-def test_after_promotion_rollback_and_promotion_the_way_back_is_the_last_one():
-    def entry(kind, before, after):
+def test_after_promotion_rollback_and_promotion_the_way_back_is_the_last_one() -> None:
+    def entry(kind: Kind, before: str | None, after: str) -> Promotion:
         return Promotion("t", "ann", kind, NAME, before, after, "")
 
     log = [entry(Kind.FIRST, None, "1"), entry(Kind.PROMOTED, "1", "2"), entry(Kind.ROLLED_BACK, "2", "1")]
@@ -224,14 +227,16 @@ def test_after_promotion_rollback_and_promotion_the_way_back_is_the_last_one():
     assert version_before([], "1") is None
 
 
-def test_an_entry_is_one_line_of_json():
+def test_an_entry_is_one_line_of_json() -> None:
     entry = Promotion("2026-01-31T00:00:00+00:00", "ann", Kind.PROMOTED, NAME, "1", "2", "two\nlines", {"auprc": 0.5})
     assert "\n" not in entry.to_json()
     assert Promotion.from_json(entry.to_json()) == entry
 
 
 @pytest.mark.slow
-def test_the_job_ends_with_2_and_figures_where_it_refuses(tmp_path, folder, monkeypatch, capsys):
+def test_the_job_ends_with_2_and_figures_where_it_refuses(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     tracker = Tracker(MlflowSettings(), str(tmp_path))
     register(tracker, folder, {}, {"features": ",".join(CLAIM_FEATURES)})
     register(tracker, folder, **compared("1", 0.05, -0.01, 0.11))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,8 +42,8 @@ def saved_model(folder: Path, seed: int = 1) -> tuple[AnomalyModel, Path]:
     return model, folder
 
 
-def log(tracker: Tracker, folder: Path, **changes) -> str:
-    arguments = {
+def log(tracker: Tracker, folder: Path, **changes: Any) -> str | None:
+    arguments: dict[str, Any] = {
         "model_folder": folder,
         "model_name": NAME,
         "run_name": "train 2026-01-31",
@@ -55,7 +56,7 @@ def log(tracker: Tracker, folder: Path, **changes) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     """A store in a folder with a blank in its name, with two versions of one model."""
     root = tmp_path_factory.mktemp("tracking") / "my output"
     tracker = Tracker(MlflowSettings(), str(root))
@@ -66,33 +67,37 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(world):
+def client(world: tuple[Any, ...]) -> Any:
     import mlflow
 
     tracker, *_ = world
     return mlflow.MlflowClient(tracker.tracking_uri, tracker.registry_uri)
 
 
-def test_an_empty_store_has_no_model(world):
+def test_an_empty_store_has_no_model(world: tuple[Any, ...]) -> None:
     _, _, before, _, _ = world
     assert before is None
 
 
-def test_the_first_version_becomes_champion_and_a_later_one_does_not_by_itself(world, client):
+def test_the_first_version_becomes_champion_and_a_later_one_does_not_by_itself(
+    world: tuple[Any, ...], client: Any
+) -> None:
     _, _, _, _, versions = world
     assert versions == ["1", "2"]
     aliases = client.get_registered_model(NAME).aliases
     assert {alias: str(version) for alias, version in aliases.items()} == {"champion": "1"}
 
 
-def test_a_fetched_version_is_the_model_that_was_logged(world):
+def test_a_fetched_version_is_the_model_that_was_logged(world: tuple[Any, ...]) -> None:
     tracker, _, _, models, _ = world
     for fetched, (model, _) in ((tracker.fetch(NAME), models[0]), (tracker.fetch(NAME, version="2"), models[1])):
         assert AnomalyModel.load(fetched.folder).scorer.digest == model.scorer.digest
     assert (tracker.fetch(NAME).name, tracker.fetch(NAME).version) == (NAME, "1")
 
 
-def test_a_registered_version_is_known_by_its_files_and_the_run_that_trained_it(world, tmp_path):
+def test_a_registered_version_is_known_by_its_files_and_the_run_that_trained_it(
+    world: tuple[Any, ...], tmp_path: Path
+) -> None:
     tracker, *_ = world
     first, second = tracker.registered(NAME), tracker.registered(NAME, "2")
     assert (first.version, second.version) == ("1", "2")
@@ -109,12 +114,12 @@ def test_a_registered_version_is_known_by_its_files_and_the_run_that_trained_it(
 @pytest.mark.parametrize(
     "wanted", [{"version": "9"}, {"version": "one"}, {"alias": "challenger"}, {"model_name": "invoice-anomalies"}]
 )
-def test_what_is_not_there_is_none(world, wanted):
+def test_what_is_not_there_is_none(world: tuple[Any, ...], wanted: dict[str, str]) -> None:
     tracker, *_ = world
     assert tracker.fetch(**{"model_name": NAME, **wanted}) is None
 
 
-def test_mlflow_loads_the_model_and_gives_the_anomaly_scores(world):
+def test_mlflow_loads_the_model_and_gives_the_anomaly_scores(world: tuple[Any, ...]) -> None:
     import mlflow
 
     tracker, _, _, models, _ = world
@@ -129,7 +134,7 @@ def test_mlflow_loads_the_model_and_gives_the_anomaly_scores(world):
     assert np.abs(predicted["anomaly_score"].to_numpy() - models[0][0].scorer.scores(rows)).max() <= 1e-12
 
 
-def test_a_registered_model_scores_a_pandas_frame_in_three_lines(world):
+def test_a_registered_model_scores_a_pandas_frame_in_three_lines(world: tuple[Any, ...]) -> None:
     """The example of docs/models.md: surprises of claims, of which further columns do not matter."""
     import mlflow
 
@@ -155,7 +160,7 @@ def test_a_registered_model_scores_a_pandas_frame_in_three_lines(world):
         model.predict(claims.drop(columns="paid_per_unit_surprise"))
 
 
-def test_the_served_model_needs_nothing_of_the_engine(world, tmp_path):
+def test_the_served_model_needs_nothing_of_the_engine(world: tuple[Any, ...], tmp_path: Path) -> None:
     """Another machine has what the requirements say, and not this code."""
     tracker, *_ = world
     folder = tracker.fetch(NAME).folder.parents[1]
@@ -173,7 +178,7 @@ def test_the_served_model_needs_nothing_of_the_engine(world, tmp_path):
 
 
 @pytest.mark.usefixtures("world")
-def test_run_and_version_carry_what_was_learned_from_what(client):
+def test_run_and_version_carry_what_was_learned_from_what(client: Any) -> None:
     version = client.get_model_version(NAME, "1")
     run = client.get_run(version.run_id)
     assert run.info.run_name == "train 2026-01-31"
@@ -185,7 +190,7 @@ def test_run_and_version_carry_what_was_learned_from_what(client):
     assert [file.path for file in client.list_artifacts(run.info.run_id, "plots")] == ["plots/score_distribution.png"]
 
 
-def test_the_signature_names_the_inputs(world):
+def test_the_signature_names_the_inputs(world: tuple[Any, ...]) -> None:
     import mlflow
 
     tracker, *_ = world
@@ -194,13 +199,13 @@ def test_the_signature_names_the_inputs(world):
     assert logged.signature.outputs.input_names() == ["anomaly_score"]
 
 
-def test_nothing_is_stored_outside_the_output_folder(world):
+def test_nothing_is_stored_outside_the_output_folder(world: tuple[Any, ...]) -> None:
     _, root, *_ = world
     assert {path.name for path in root.iterdir()} == {"mlflow.db", "mlartifacts"}
     assert not [name for name in ("mlruns", "mlflow.db", "mlartifacts") if Path(name).exists()]
 
 
-def test_a_detection_names_the_model_that_judged(world, client):
+def test_a_detection_names_the_model_that_judged(world: tuple[Any, ...], client: Any) -> None:
     tracker, *_ = world
     run_id = tracker.log_detection("detect R1", {"findings": 12}, {"claims_model_version": f"{NAME}/1"})
     run = client.get_run(run_id)
@@ -209,7 +214,7 @@ def test_a_detection_names_the_model_that_judged(world, client):
     assert run.data.tags["claims_model_version"] == f"{NAME}/1"
 
 
-def test_a_comparison_is_the_parent_of_what_it_compares(world, client):
+def test_a_comparison_is_the_parent_of_what_it_compares(world: tuple[Any, ...], client: Any) -> None:
     tracker, _, _, models, _ = world
     name, experiment = "compared-anomalies", "compared-anomalies detectors"
     for _, folder in models:
@@ -240,7 +245,7 @@ def test_a_comparison_is_the_parent_of_what_it_compares(world, client):
     assert "against_champion_auprc" in opened.tags["mlflow.note.content"]
 
 
-def test_a_version_can_be_made_champion_at_once(world):
+def test_a_version_can_be_made_champion_at_once(world: tuple[Any, ...]) -> None:
     tracker, root, _, _, _ = world
     _, folder = saved_model(root.parent / "model-3", 3)
     for set_alias, champion in ((False, "1"), (True, "2")):
@@ -256,7 +261,9 @@ def test_a_version_can_be_made_champion_at_once(world):
         (NAME, "latest"),
     ],
 )
-def test_where_logging_fails_no_version_stays_behind(world, client, name, alias):
+def test_where_logging_fails_no_version_stays_behind(
+    world: tuple[Any, ...], client: Any, name: str, alias: str
+) -> None:
     _, root, _, models, _ = world
     tracker = Tracker(MlflowSettings(alias=alias, experiment=f"failing {name}"), str(root))
     with pytest.raises(ConfigurationError, match="cannot log the training"):
@@ -270,7 +277,7 @@ def test_where_logging_fails_no_version_stays_behind(world, client, name, alias)
     assert client.search_logged_models([experiment]) == []
 
 
-def test_a_folder_that_is_no_model_is_not_registered(world, client, tmp_path):
+def test_a_folder_that_is_no_model_is_not_registered(world: tuple[Any, ...], client: Any, tmp_path: Path) -> None:
     tracker, *_ = world
     _, folder = saved_model(tmp_path / "broken")
     (folder / "model.json").write_text(json.dumps({"detector": "x"}))
@@ -280,26 +287,28 @@ def test_a_folder_that_is_no_model_is_not_registered(world, client, tmp_path):
 
 
 @pytest.mark.parametrize("root", ["hdfs://cluster/output", "abfss://box@account.dfs.core.windows.net/out"])
-def test_without_a_local_output_folder_a_store_must_be_named(root):
+def test_without_a_local_output_folder_a_store_must_be_named(root: str) -> None:
     with pytest.raises(ConfigurationError, match=r"mlflow\.tracking_uri"):
         Tracker(MlflowSettings(), root)
     assert Tracker(MlflowSettings(tracking_uri="http://mlflow:5000"), root).tracking_uri == "http://mlflow:5000"
 
 
-def test_the_default_store_is_in_the_output_folder_however_it_is_written(tmp_path, monkeypatch):
+def test_the_default_store_is_in_the_output_folder_however_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     expected = f"sqlite:///{tmp_path / 'my out' / 'mlflow.db'}"
     for root in ("my out", str(tmp_path / "my out"), (tmp_path / "my out").as_uri(), f"file:{tmp_path}/my%20out"):
         assert Tracker(MlflowSettings(), root).tracking_uri == expected
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="MLflow store"):
         Tracker(MlflowSettings(), str(tmp_path / "file" / "output")).fetch(NAME)
 
 
-def test_a_server_that_does_not_answer_is_reported_without_its_password(monkeypatch):
+def test_a_server_that_does_not_answer_is_reported_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     tracker = Tracker(MlflowSettings(tracking_uri="http://user:hush@127.0.0.1:9"), "hdfs://cluster/output")
     with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1:9") as refused:
@@ -323,7 +332,7 @@ assert (list(root.handlers), root.level) == before, "the root logger was reconfi
 """
 
 
-def test_nothing_is_said_on_the_terminal_and_the_root_logger_stays(tmp_path):
+def test_nothing_is_said_on_the_terminal_and_the_root_logger_stays(tmp_path: Path) -> None:
     _, folder = saved_model(tmp_path / "model")
     done = subprocess.run(
         [sys.executable, "-c", QUIET, str(tmp_path / "output"), str(folder)],
@@ -348,7 +357,7 @@ tracker.log_detection("r", {"findings": 1.0}, {})
 """
 
 
-def test_two_processes_create_one_store_at_once(tmp_path):
+def test_two_processes_create_one_store_at_once(tmp_path: Path) -> None:
     started = [
         subprocess.Popen(
             [sys.executable, "-c", BOTH, str(tmp_path / "output")],
@@ -372,34 +381,36 @@ def test_two_processes_create_one_store_at_once(tmp_path):
         "nosuch://user:hush-Hush@h",
     ],
 )
-def test_a_store_that_cannot_be_used_is_reported_without_its_password(monkeypatch, uri):
+def test_a_store_that_cannot_be_used_is_reported_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ConfigurationError, match="the MLflow store cannot be used") as refused:
         Tracker(MlflowSettings(tracking_uri=uri), "hdfs://cluster/output").check()
     assert "hush-Hush" not in str(refused.value)
 
 
-def test_a_store_that_is_no_database_is_reported(tmp_path):
+def test_a_store_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"x" * 5000)
     with pytest.raises(ConfigurationError, match="not a database"):
         Tracker(MlflowSettings(), str(tmp_path)).check()
 
 
-def test_a_store_that_does_not_answer_is_given_up():
+def test_a_store_that_does_not_answer_is_given_up() -> None:
     with pytest.raises(ConfigurationError, match="no answer within 0 seconds"):
         within(0.1, "what", "http://h", lambda: time.sleep(3))
 
 
-def test_what_another_process_creates_meanwhile_is_tried_again(monkeypatch):
+def test_what_another_process_creates_meanwhile_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_access, "_WAIT", 0.0)
     calls = []
 
-    def create():
+    def create() -> None:
         calls.append(1)
         if len(calls) < 3:
             raise RuntimeError("table experiments already exists")
 
-    def fail():
+    def fail() -> None:
         raise RuntimeError("other")
 
     retried(create)
@@ -408,7 +419,7 @@ def test_what_another_process_creates_meanwhile_is_tried_again(monkeypatch):
         retried(fail)
 
 
-def test_a_model_whose_files_were_changed_is_refused_by_file(tmp_path):
+def test_a_model_whose_files_were_changed_is_refused_by_file(tmp_path: Path) -> None:
     tracker = Tracker(MlflowSettings(), str(tmp_path / "output"))
     _, folder = saved_model(tmp_path / "model")
     (folder / "calibration.npz").write_bytes(b"as registered")
@@ -439,7 +450,7 @@ def test_a_model_whose_files_were_changed_is_refused_by_file(tmp_path):
             tracker.fetch("m")
 
 
-def test_without_a_model_folder_metrics_are_logged_and_nothing_is_registered(tmp_path):
+def test_without_a_model_folder_metrics_are_logged_and_nothing_is_registered(tmp_path: Path) -> None:
     tracker = Tracker(MlflowSettings(), str(tmp_path / "output"))
     assert log(tracker, None, model_name="neighbours") is None
     assert not tracker.has_version("neighbours", "1")

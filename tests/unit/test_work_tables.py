@@ -14,11 +14,11 @@ from engine.runs import WorkTable, WorkTables
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_is_up_to_date():
+def test_the_page_is_up_to_date() -> None:
     assert (PROJECT / "docs" / "work-tables.md").read_text(encoding="utf-8") == work_tables_page(), COMMAND
 
 
-def test_each_result_is_declared_once_and_listed():
+def test_each_result_is_declared_once_and_listed() -> None:
     names = [table.name for table in work_tables.DECLARED]
     assert len(names) == len(set(names)) > 40
     declared = [value for value in vars(work_tables).values() if isinstance(value, WorkTable | WorkTables)]
@@ -27,7 +27,7 @@ def test_each_result_is_declared_once_and_listed():
     assert all(table.grain and table.reads for table in work_tables.DECLARED)
 
 
-def test_results_are_made_from_declared_results_of_the_same_step_or_an_earlier_one():
+def test_results_are_made_from_declared_results_of_the_same_step_or_an_earlier_one() -> None:
     assert not list(missing_dependencies())
     order = list(Step)
     steps = {table.name: order.index(table.step) for table in work_tables.DECLARED}
@@ -35,7 +35,7 @@ def test_results_are_made_from_declared_results_of_the_same_step_or_an_earlier_o
         assert all(steps[name] <= steps[table.name] for name in table.reads if name in steps), table.name
 
 
-def test_the_pipeline_writes_declared_results_only():
+def test_the_pipeline_writes_declared_results_only() -> None:
     """What a call of `work.write` or `work.rows` is given names no result by a text."""
     texts = []
     for path in sorted((PROJECT / "engine" / "pipeline").glob("*.py")):

@@ -56,5 +56,6 @@ def save_scorer(scorer: Scorer, folder: Path) -> None:
 
 def load_scorer(kind: str, folder: Path) -> Scorer:
     """Read a scorer that `save_scorer` wrote. Raises ValueError or KeyError if the arrays do not match the kind."""
-    with np.load(folder / SCORER_FILE, allow_pickle=False) as arrays:
+    # opened here: numpy leaves a file open that is no archive
+    with (folder / SCORER_FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return scorer_class(kind).of_arrays(dict(arrays))

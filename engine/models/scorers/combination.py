@@ -24,9 +24,11 @@ class RankCombination(Scorer):
 
     @property
     def keeps_rows(self) -> bool:
+        """Whether a member keeps rows of the training data."""
         return any(member.keeps_rows for member in self.members)
 
     def check(self) -> None:
+        """Raise ValueError unless the members and their training scores fit together."""
         super().check()
         expect(self.members and all(member.features == self.features for member in self.members), "the members")
         of_members = self.training_scores.ndim == 2 and len(self.training_scores) == len(self.members)
@@ -68,6 +70,7 @@ class RankCombination(Scorer):
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> RankCombination:
+        """The combination of arrays that `arrays` returned; those of member 0 begin with `0.`."""
         kinds = tuple(arrays["kinds"].tolist())
         members = tuple(
             scorer_class(kind).of_arrays(

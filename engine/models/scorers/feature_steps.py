@@ -24,6 +24,7 @@ class FeatureSteps(Scorer):
     features: int
 
     def check(self) -> None:
+        """Raise ValueError unless each feature has its edges and terms."""
         super().check()
         expect(self.edges.ndim == 2 and len(self.edges) == self.features and self.edges.shape[1] > 0, "the edges")
         expect(self.terms.shape == (self.features, 2 * self.edges.shape[1] + 1), "the terms")

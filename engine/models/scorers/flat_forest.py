@@ -36,6 +36,7 @@ class FlatForest(Scorer):
     normaliser: float
 
     def check(self) -> None:
+        """Raise ValueError unless arrays fit together and every child and root is a node."""
         super().check()
         nodes, trees = self.feature.size, self.roots.size
         of_nodes = (self.feature, self.threshold, self.left_child, self.path_length)

@@ -29,6 +29,7 @@ class CalibratedLogistic(Scorer):
     features: int
 
     def check(self) -> None:
+        """Raise ValueError unless coefficients and calibration fit together."""
         super().check()
         regressions = self.intercepts.size
         expect(self.coefficients.shape == (regressions, self.features) and regressions > 0, "the coefficients")

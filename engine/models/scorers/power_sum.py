@@ -23,6 +23,7 @@ class PowerSum(Scorer):
     features: int
 
     def check(self) -> None:
+        """Raise ValueError if the exponent makes no norm."""
         super().check()
         expect(self.exponent >= 1, "the exponent")
 

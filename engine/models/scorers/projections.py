@@ -21,6 +21,7 @@ class ProjectionHistograms(Scorer):
     features: int
 
     def check(self) -> None:
+        """Raise ValueError unless each projection has its weights, edges and terms."""
         super().check()
         cuts = len(self.weights)
         expect(self.weights.shape == (cuts, self.features) and cuts > 0, "the weights")

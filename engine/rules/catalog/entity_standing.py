@@ -35,6 +35,7 @@ DUAL_REGISTERED = Guard(
 
 
 def in_house(f: Facts) -> Check:
+    """Check whether the entity owns the pharmacy; unchecked if the owner is unknown."""
     return IN_HOUSE.check(failed=f.pharmacy_is_entity_owned, unchecked=f.pharmacy_is_entity_owned.isNull())
 
 

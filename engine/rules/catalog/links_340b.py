@@ -111,7 +111,8 @@ def _fields_differ(f: Facts) -> Column:
 
 def contract_pharmacy_carved_out(f: Facts) -> Check:
     """Check whether the state carves out contract pharmacies. A covered entity's own pharmacy is not a contract
-    pharmacy, nor is the provider of a medical claim."""
+    pharmacy, nor is the provider of a medical claim.
+    """
     is_carved_out = f.state_carves_out_contract_pharmacies & ~f.contract_pharmacy_is_entity_owned
     may_be_contract_pharmacy = ~F.coalesce(f.contract_pharmacy_is_entity_owned, F.lit(False))
     return CONTRACT_PHARMACY_CARVED_OUT.check(
@@ -123,7 +124,8 @@ def contract_pharmacy_carved_out(f: Facts) -> Check:
 
 def _carve_out_snapshot(f: Facts) -> Check:
     """Snapshot check of the rows that state whether the pharmacy is carved out; the row with its owner counts only if
-    the state may carve out."""
+    the state may carve out.
+    """
     is_pharmacy = f.claim_type == ClaimType.RX.value
     may_carve_out = is_pharmacy & F.coalesce(f.state_carves_out_contract_pharmacies, F.lit(True))
     return snapshot(
@@ -193,6 +195,7 @@ def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
 
 
 def contract_row(f: Facts) -> Column:
+    """The reference row of the rebate contract that a claim names, with its term."""
     return reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date)
 
 

@@ -116,14 +116,16 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
 
 def _refund_asked(f: Facts) -> Column:
     """The refund billed, in US dollars: as stated, else units x the stated refund per unit, else the default refund
-    amount, units x (WAC - MFP)."""
+    amount, units x (WAC - MFP).
+    """
     per_unit = F.coalesce(f.unit_rebate_amount, f.price_wac - f.price_mfp)
     return F.coalesce(f.rebate_amount, F.round(f.ndc_units * per_unit, 2))
 
 
 def _refund_due(f: Facts) -> Column:
     """The refund due, in US dollars: zero if the ceiling price is not above the MFP; else computed from NDC units, NULL
-    if these are unknown."""
+    if these are unknown.
+    """
     due = F.round(f.ndc_units * (f.price_ceiling - f.price_mfp), 2)
     return F.when(f.price_ceiling <= f.price_mfp, F.lit(0)).otherwise(due)
 

@@ -46,12 +46,15 @@ STEADY_USE = (
 
 
 def reactivated(f: Facts, by: Column) -> Check:
+    """Check whether the NDC was reactivated after its termination, at the latest on the day `by`."""
     is_reactivated = (f.reactivation_date > f.termination_date) & (f.reactivation_date <= by)
     return REACTIVATED.check(failed=F.coalesce(is_reactivated, F.lit(False)))
 
 
 def terminated_before_service(f: Facts, claim: Column) -> Column:
-    """ "<claim>. The product's termination date is 2024-01-31 (product file of ...), 400 day(s) before the service"."""
+    """Such as "<claim>. The product's termination date is 2024-01-31 (product file of ...), 400 days before the
+    service".
+    """
     return sentence(
         "{claim}. The product's termination date is {terminated:date}{file}, {days:days} before the service",
         claim=claim,
@@ -62,6 +65,7 @@ def terminated_before_service(f: Facts, claim: Column) -> Column:
 
 
 def days_after_termination(f: Facts) -> Column:
+    """Days from the NDC's termination to the service; NULL if either date is."""
     return days_between(f.date_of_service, f.termination_date)
 
 

@@ -85,6 +85,7 @@ class Layout:
             self._names.setdefault(_letters(name), []).append(name)
 
     def has(self, *names: str) -> bool:
+        """Whether the file has one of these columns."""
         return any(_letters(name) in self._names for name in names)
 
     def received(self, *names: str) -> Column:
@@ -101,9 +102,11 @@ class Layout:
         return values[0] if len(values) == 1 else F.coalesce(*values)
 
     def text(self, *names: str) -> Column:
+        """The first value among these columns as text; blank is NULL."""
         return self.received(*names).cast("string")
 
     def is_number(self, *names: str) -> bool:
+        """Whether one of these columns holds numbers."""
         return any(isinstance(self._schema[name].dataType, T.NumericType) for name in self._present(names))
 
     def renamed(self, names: Mapping[str, str]) -> list[Column]:

@@ -1,5 +1,6 @@
 """CMS files on Medicare drugs: synthetic Part D events (layout of the research identifiable files, RIF) and the
-crosswalk from NDCs to HCPCS codes of Part B."""
+crosswalk from NDCs to HCPCS codes of Part B.
+"""
 
 from __future__ import annotations
 

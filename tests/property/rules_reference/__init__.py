@@ -6,6 +6,8 @@ they put at issue. Rules that rest on many rows are read in `statistics_referenc
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.property.rules_reference import (
     balances,
     claims,
@@ -27,7 +29,7 @@ Subjects = dict[str, tuple[str, Row]]
 
 def judge(
     tables: Tables, all_invoices: list[dict[str, str]], rows: Subjects | None = None
-) -> dict[str, dict[str, dict]]:
+) -> dict[str, dict[str, dict[str, Any]]]:
     """{row id: {rule id: what it says}} of the live rows of one world. `all_invoices`: of all worlds. Into `rows` go
     the live rows by their id, with their subject.
     """
@@ -49,8 +51,8 @@ def judge(
     subjects = {one["source_row_id"]: ("REBATE_CLAIM", one) for one in world.claims}
     subjects |= {one["source_row_id"]: ("ENTITY_CLAIM", one) for one in world.entity_claims}
     subjects |= {invoices.row_id(one): ("INVOICE", one) for one in world.invoices}
-    for row_id, hits in found.items():
-        for one in hits:
+    for row_id, of_row in found.items():
+        for one in of_row:
             snapshots.check(world, subjects[row_id][1], one)
     if rows is not None:
         rows |= subjects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import Row, first_day, guard, hit, quarter_name, quarter_number, quarter_of
 from tests.property.rules_reference.world import Prepared
@@ -12,7 +13,7 @@ AS_OF = date(2026, 2, 15)
 RATIO, LEAST = Decimal("1.1"), Decimal(100)
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     """Said once, on the last claim of a quarter that is over; a claim's and a purchase's parent is that of its day."""
     quarter = quarter_number(quarter_of(row["date_of_service"]))
     if first_day(quarter_name(quarter + 1)) > AS_OF:
@@ -32,7 +33,7 @@ def judge(world: Prepared, row: Row) -> list[dict | None]:
     return [hit("R049", "WEAK", guards=[("SHORT_HISTORY", guard(not reaches_back), "SILENT")])]
 
 
-def _bought(world: Prepared, row: Row, quarter: int) -> Decimal | None:
+def _bought(world: Prepared, row: Row, quarter: int) -> Decimal | int | None:
     """None: nothing bought, or a package of what was bought is not known."""
     units = []
     for one in world.table("chargebacks"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 CONTRACTS = ("COMMERCIAL", "PARTD")
@@ -25,10 +26,10 @@ BOUNDS = DAYS - {"date_of_service", "paid_date", "invoice_date", "settled_on", "
 NO_BOUND = {date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1), date(9999, 12, 31)}
 
 
-class Row(dict):
+class Row(dict[str, Any]):
     """A row of a table; columns that it lacks are None."""
 
-    def __missing__(self, key):
+    def __missing__(self, key: Any) -> Any:
         return None
 
 
@@ -36,7 +37,7 @@ def read(rows: list[dict[str, str]]) -> list[Row]:
     return [Row({name: value(name, text) for name, text in row.items()}) for row in rows]
 
 
-def value(name: str, text: str):
+def value(name: str, text: str) -> Any:
     if name in NUMBERS:
         return Decimal(text)
     if name in WHOLE:
@@ -125,7 +126,7 @@ def guard(failed: bool | None) -> str:
     return UNCHECKED if failed is None else FAILED if failed else PASSED
 
 
-def hit(rule: str, evidence: str, *, guards=(), **said) -> dict | None:
+def hit(rule: str, evidence: str, *, guards: Any = (), **said: Any) -> dict[str, Any] | None:
     """What a rule says of a row; None where a failed guard keeps it silent.
 
     guards: (name, state, what FAILED does: SILENT or the class it leaves at most).

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import (
     CONTRACTS,
     MEDICAID,
+    Row,
     cents,
     covers,
     guard,
@@ -17,7 +20,7 @@ from tests.property.rules_reference.basics import (
     quarter_of,
     words,
 )
-from tests.property.rules_reference.world import Prepared, Row, is_federal
+from tests.property.rules_reference.world import Prepared, is_federal
 
 UNLISTED = ["J3490", "J3590", "J7599", "J7699", "J7799", "J7999", "J8499", "J8999", "J9999", "C9399"]
 REFUNDS = ("001", "002", None)
@@ -26,7 +29,7 @@ MFP_BEGINS = date(2026, 1, 1)
 NOTHING = Decimal(0)
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     """Hits of a row by rules on the row alone. Rules that draw disputes look at rows of units that are still asked."""
     hits = [_arithmetic(world, row), _our_price(world, row)]
     if row["left"] > 0:
@@ -44,7 +47,7 @@ def _letter(row: Row, letter: str) -> str:
     return "PBM" if row["program"] in CONTRACTS else letter
 
 
-def _product_dates(world: Prepared, row: Row):
+def _product_dates(world: Prepared, row: Row) -> Iterator[Any]:
     if not _in(row, *MEDICAID, *CONTRACTS):
         return
     day, product = row["date_of_service"], world.product(row["ndc"], row["date_of_service"])
@@ -64,7 +67,7 @@ def _product_dates(world: Prepared, row: Row):
         yield hit("R024", "MEDIUM", code="O", units=row["left"], action="DISPUTE", guards=guards)
 
 
-def _product_kinds(world: Prepared, row: Row):
+def _product_kinds(world: Prepared, row: Row) -> Iterator[Any]:
     if not _in(row, *MEDICAID):
         return
     day, product = row["date_of_service"], world.product(row["ndc"], row["date_of_service"])
@@ -104,7 +107,7 @@ def _product_kinds(world: Prepared, row: Row):
         yield hit("R033", "MEDIUM", code="Q", units=min(units - package, row["left"]), action="DISPUTE", guards=guards)
 
 
-def _conversions(world: Prepared, row: Row):
+def _conversions(world: Prepared, row: Row) -> Iterator[Any]:
     if row["claim_type"] != "MEDICAL" or row["hcpcs_code"] is None:
         return
     factor = row["factor"]
@@ -130,7 +133,7 @@ def _conversions(world: Prepared, row: Row):
         yield hit("R032", "MEDIUM", code="K", units=row["left"], action="DISPUTE", guards=guards)
 
 
-def _payments(row: Row):
+def _payments(row: Row) -> Iterator[Any]:
     paid, others, service = row["amount_paid"], row["amount_third_party"], row["date_of_service"]
     if _in(row, "MDRP_FFS") and paid is not None and paid <= 0:
         guards = [("THIRD_PARTY_PAYMENT", guard(None if others is None else others > 0), "SILENT")]
@@ -139,7 +142,7 @@ def _payments(row: Row):
         yield hit("R041", "CONTEXT")
 
 
-def _arithmetic(world: Prepared, row: Row) -> dict | None:
+def _arithmetic(world: Prepared, row: Row) -> dict[str, Any] | None:
     price, stated, units = row["unit_rebate_amount"], row["rebate_amount"], row["ndc_units"]
     if not _in(row, *MEDICAID) or None in (price, stated, units):
         return None
@@ -158,7 +161,7 @@ def _arithmetic(world: Prepared, row: Row) -> dict | None:
     )
 
 
-def _our_price(world: Prepared, row: Row) -> dict | None:
+def _our_price(world: Prepared, row: Row) -> dict[str, Any] | None:
     price, ours, units = row["unit_rebate_amount"], world.our_price(row), row["ndc_units"]
     if not _in(row, *MEDICAID) or not is_federal(row) or None in (price, ours):
         return None
@@ -175,7 +178,7 @@ def _our_price(world: Prepared, row: Row) -> dict | None:
     )
 
 
-def _wrong_quarter(row: Row) -> dict | None:
+def _wrong_quarter(row: Row) -> dict[str, Any] | None:
     if not _in(row, *MEDICAID):
         return None
     is_managed = row["program"] == "MDRP_MCO"
@@ -186,13 +189,13 @@ def _wrong_quarter(row: Row) -> dict | None:
     return hit("R054", "STRONG", code="Y" if is_managed else None, units=NOTHING, action="INQUIRE", guards=guards)
 
 
-def _outside_the_rebate(row: Row) -> dict | None:
+def _outside_the_rebate(row: Row) -> dict[str, Any] | None:
     if not _in(row, *MEDICAID) or row["sub_program"] not in ("CHIP_SEPARATE", "STATE_ONLY") or not is_federal(row):
         return None
     return hit("R058", "STRONG", code="U", units=row["left"], action="DISPUTE")
 
 
-def _refund(world: Prepared, row: Row) -> dict | None:
+def _refund(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R060: not (WAC - MFP) x quantity."""
     price, stated = world.our_price(row), row["rebate_amount"]
     if row["program"] != "MFP" or row["date_of_service"] < MFP_BEGINS or row["mtf_transaction_code"] not in REFUNDS:
@@ -205,7 +208,7 @@ def _refund(world: Prepared, row: Row) -> dict | None:
     return hit("R060", "MEDIUM", code="MRA", units=NOTHING, amount=beyond, action="PAY_AND_WATCH")
 
 
-def _not_eligible(world: Prepared, row: Row) -> dict | None:
+def _not_eligible(world: Prepared, row: Row) -> dict[str, Any] | None:
     if row["program"] != "MFP" or row["date_of_service"] < MFP_BEGINS or row["mtf_transaction_code"] != "009":
         return None
     if row["rebate_amount"] is None or row["rebate_amount"] <= 0:
@@ -221,7 +224,7 @@ def _not_eligible(world: Prepared, row: Row) -> dict | None:
     return hit("R013", "STRONG", code="MRA", units=row["left"], action="PAY_AND_WATCH", guards=guards)
 
 
-def numbers(row: Row) -> dict | None:
+def numbers(row: Row) -> dict[str, Any] | None:
     """R051: an NPI that cannot be one. A DEA number in the prescriber's place is another numbering."""
     pharmacy, prescriber = row["pharmacy_npi"], row["prescriber_npi"]
     is_wrong = pharmacy is not None and not npi_is_valid(pharmacy)

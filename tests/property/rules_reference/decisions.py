@@ -5,6 +5,7 @@ and 7). Parties are stated where the contract or the brief states one.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import CONTRACTS, LADDER, MEDICAID, Row
 
@@ -29,7 +30,7 @@ OF_NO_UNITS = {"R053", "R054", "R056", "R060", "R061"}
 OPEN_PARTY = {"R017", "R018", "R046", "R057"}
 
 
-def action_of(rule: str, row: Row, kind: str, hit: dict) -> str:
+def action_of(rule: str, row: Row, kind: str, hit: dict[str, Any]) -> str:
     """Before the class of the hit is looked at."""
     if rule in SILENT:
         return "NONE"
@@ -48,12 +49,12 @@ def action_of(rule: str, row: Row, kind: str, hit: dict) -> str:
     return "INQUIRE" if row["source_kind"] == "SDUD" else "DISPUTE"
 
 
-def decide(row: Row, kind: str, hits: dict[str, dict], is_late: bool) -> dict:
+def decide(row: Row, kind: str, hits: dict[str, dict[str, Any]], is_late: bool) -> dict[str, Any]:
     """`hits`: {rule: evidence, own_class: before two WEAK ones raise each other, code, units, surplus: of R031}."""
     strongest = min(hits, key=lambda rule: LADDER.index(hits[rule]["evidence"]))
     own = [rule for rule in hits if hits[rule]["evidence"] == hits[strongest]["evidence"]]
 
-    def place(rule: str) -> tuple:
+    def place(rule: str) -> tuple[Any, ...]:
         hit, code = hits[rule], hits[rule]["code"]
         order = FIRST_CODES.index(code) if code in FIRST_CODES else len(FIRST_CODES) + (code is None)
         accuses = _gated(action_of(rule, row, kind, hit), hit["own_class"], False) in ("DISPUTE", "WITHHOLD")
@@ -75,7 +76,7 @@ def decide(row: Row, kind: str, hits: dict[str, dict], is_late: bool) -> dict:
     }
 
 
-def _dispute_code(hit: dict) -> str | None:
+def _dispute_code(hit: dict[str, Any]) -> str | None:
     code = hit["code"]
     if code in ADJUSTMENTS or (code in ONLY_WITH_UNITS and not (hit["units"] or NOTHING) > 0):
         return None

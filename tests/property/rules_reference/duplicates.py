@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
-from tests.property.rules_reference.basics import MEDICAID, guard, hit, words
+from tests.property.rules_reference.basics import MEDICAID, Row, guard, hit, words
 from tests.property.rules_reference.links_340b import may_govern
-from tests.property.rules_reference.world import Prepared, Row, arrival, family, payer, rebate_type
+from tests.property.rules_reference.world import Prepared, arrival, family, payer, rebate_type
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     if row["left"] <= 0 or row["natural"] is None:
         return []
     return [_twice(world, row), _two_families(world, row)]
@@ -23,7 +24,7 @@ def _earlier(world: Prepared, row: Row) -> list[Row]:
     ]
 
 
-def _twice(world: Prepared, row: Row) -> dict | None:
+def _twice(world: Prepared, row: Row) -> dict[str, Any] | None:
     if row["program"] == "MFP":
         return None
     earlier = [one for one in _earlier(world, row) if _may_repeat(row, one)]
@@ -90,7 +91,7 @@ def _contract_is_open(world: Prepared, row: Row, other: Row) -> bool | None:
     return None if len(of_payer) > 1 else False
 
 
-def _two_families(world: Prepared, row: Row) -> dict | None:
+def _two_families(world: Prepared, row: Row) -> dict[str, Any] | None:
     """Medicaid and another payer."""
     is_medicaid = row["program"] in MEDICAID
     if not _is_request(row):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import Row, cents, covers, guard, hit, quarter_of
 from tests.property.rules_reference.claims import numbers
@@ -13,7 +15,7 @@ ORPHAN_EXCLUDED = ("CAH", "RRC", "SCH", "CAN")
 NOTHING = Decimal(0)
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     if row["quantity"] <= 0:
         return []
     return [
@@ -27,7 +29,7 @@ def judge(world: Prepared, row: Row) -> list[dict | None]:
     ]
 
 
-def _terminated(world: Prepared, row: Row) -> dict | None:
+def _terminated(world: Prepared, row: Row) -> dict[str, Any] | None:
     product = world.product(row["ndc"], row["date_of_service"])
     ended = product and product["termination_date"]
     if not ended or (row["date_of_service"] - ended).days <= 365:
@@ -37,14 +39,14 @@ def _terminated(world: Prepared, row: Row) -> dict | None:
     return hit("R022", "STRONG", units=row["quantity"], guards=[("REACTIVATED", guard(is_back), "SILENT")])
 
 
-def _register(world: Prepared, entity: str, day) -> Row | None:
+def _register(world: Prepared, entity: str, day: Any) -> Row | None:
     for one in world.table("covered_entities"):
         if one["entity_id"] == entity and covers(one, day, "valid_from", "valid_to"):
             return one
     return None
 
 
-def _not_participating(world: Prepared, row: Row) -> dict | None:
+def _not_participating(world: Prepared, row: Row) -> dict[str, Any] | None:
     day, standing = row["date_of_service"], _register(world, row["entity_id"], row["date_of_service"])
     if standing is None or covers(Row(standing), day, "participating_start", "termination_date"):
         return None
@@ -63,7 +65,7 @@ def _family(world: Prepared, row: Row, entity: str) -> bool:
     return world.parent(entity, row["date_of_service"]) == row["parent"]
 
 
-def _no_contract(world: Prepared, row: Row) -> dict | None:
+def _no_contract(world: Prepared, row: Row) -> dict[str, Any] | None:
     day = row["date_of_service"]
     if row["claim_type"] != "RX":
         return None
@@ -86,7 +88,7 @@ def _no_contract(world: Prepared, row: Row) -> dict | None:
     return hit("R043", "STRONG" if contracts else "WEAK", units=row["quantity"], guards=guards)
 
 
-def _orphan(world: Prepared, row: Row) -> dict | None:
+def _orphan(world: Prepared, row: Row) -> dict[str, Any] | None:
     day, standing = row["date_of_service"], _register(world, row["entity_id"], row["date_of_service"])
     listed = any((one["ndc"], one["quarter"]) == (row["ndc"], quarter_of(day)) for one in world.table("orphan_drugs"))
     if standing is None or standing["entity_type"] not in ORPHAN_EXCLUDED or not listed:
@@ -100,7 +102,7 @@ def _orphan(world: Prepared, row: Row) -> dict | None:
     return hit("R045", "STRONG", units=row["quantity"], guards=[("DUAL_REGISTERED", guard(dual), "WEAK")])
 
 
-def _reported_twice(world: Prepared, row: Row):
+def _reported_twice(world: Prepared, row: Row) -> Iterator[Any]:
     same = [
         one
         for one in world.entity_claims
@@ -127,7 +129,7 @@ def _earlier(row: Row, same: list[Row]) -> list[Row]:
     ]
 
 
-def _late(world: Prepared, row: Row) -> dict | None:
+def _late(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R062 by the window of labeler, product, kind of claim and state; R048 where none is known."""
     if row["submitted_at"] is None:
         return None
@@ -151,11 +153,11 @@ def _late(world: Prepared, row: Row) -> dict | None:
     return hit(rule, "STRONG", units=NOTHING, guards=guards)
 
 
-def _number(row: Row) -> dict | None:
+def _number(row: Row) -> dict[str, Any] | None:
     return numbers(row)
 
 
-def at_issue(world: Prepared, row: Row, said: dict) -> dict:
+def at_issue(world: Prepared, row: Row, said: dict[str, Any]) -> dict[str, Any]:
     """Dollars: quantity x (WAC - ceiling) of the quarter of service."""
     wac, ceiling = (
         world.price(row["ndc"], quarter_of(row["date_of_service"]), name) for name in ("wac_unit", "ceiling_unit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import Row, covers, guard, hit, words
 from tests.property.rules_reference.world import Prepared
@@ -11,7 +12,7 @@ from tests.property.rules_reference.world import Prepared
 HOSPITALS = ("DSH", "PED", "CAN", "CAH", "RRC", "SCH")
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     return [_policy(world, row), _part_b(world, row)] if row["quantity"] > 0 else []
 
 
@@ -23,7 +24,7 @@ def _register(world: Prepared, row: Row) -> Row:
     return Row()
 
 
-def _policy(world: Prepared, row: Row) -> dict | None:
+def _policy(world: Prepared, row: Row) -> dict[str, Any] | None:
     """The price is offered at no contract pharmacy, or at those alone that the entity designated."""
     day, entity = row["date_of_service"], _register(world, row)
     policies = [
@@ -63,7 +64,7 @@ def _is_exempt(kind: str | None, exempt: list[str]) -> bool | None:
     return None if kind is None else kind in exempt
 
 
-def _part_b(world: Prepared, row: Row) -> dict | None:
+def _part_b(world: Prepared, row: Row) -> dict[str, Any] | None:
     """A Part B line of the provider, day, code and, where it says one, product carries no 340B modifier."""
     day = row["date_of_service"]
     if row["claim_type"] != "MEDICAL" or day < date(2024, 1, 1):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import Row, cents, covers, first_day, guard, hit
 from tests.property.rules_reference.world import Prepared, is_federal, rebate_type
@@ -20,7 +22,7 @@ def row_id(row: Row) -> str:
     return "/".join([*key, *(row[name] for name in ("sub_program", "rebate_type") if row[name])])
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     if row["suppressed"]:
         return []
     hits = [*_arithmetic(world, row), _our_price(world, row)]
@@ -29,7 +31,7 @@ def judge(world: Prepared, row: Row) -> list[dict | None]:
     return hits
 
 
-def _product(world: Prepared, row: Row):
+def _product(world: Prepared, row: Row) -> Iterator[Any]:
     day, units = first_day(row["period"]), row["units_reimbursed"]
     product = world.product(row["ndc"], day)
     if product is None:
@@ -47,13 +49,13 @@ def _product(world: Prepared, row: Row):
         yield hit("R027", "MEDIUM", code="G", units=units)
 
 
-def _outside(row: Row) -> dict | None:
+def _outside(row: Row) -> dict[str, Any] | None:
     if row["sub_program"] not in ("CHIP_SEPARATE", "STATE_ONLY") or not is_federal(row):
         return None
     return hit("R058", "STRONG", code="U", units=row["units_reimbursed"])
 
 
-def _arithmetic(world: Prepared, row: Row):
+def _arithmetic(world: Prepared, row: Row) -> Iterator[Any]:
     units, price, stated = row["units_reimbursed"], row["unit_rebate_amount"], row["rebate_amount"]
     beyond = None
     if None not in (units, price, stated) and price != 0:
@@ -68,7 +70,7 @@ def _arithmetic(world: Prepared, row: Row):
         yield hit("R053", "STRONG", code=code, units=NOTHING, amount=beyond or NOTHING)
 
 
-def _our_price(world: Prepared, row: Row) -> dict | None:
+def _our_price(world: Prepared, row: Row) -> dict[str, Any] | None:
     price, ours, units = row["unit_rebate_amount"], world.our_price(row), row["units_reimbursed"]
     if not is_federal(row) or None in (price, ours) or abs(price - ours) <= Decimal("0.000001"):
         return None
@@ -78,7 +80,7 @@ def _our_price(world: Prepared, row: Row) -> dict | None:
     return hit("R056", "STRONG", code="B" if price == 0 else "A", units=NOTHING, amount=beyond, guards=guards)
 
 
-def _unsupported(world: Prepared, row: Row) -> dict | None:
+def _unsupported(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R038: live claim lines of the key do not hold the units."""
     if row["line_kind"] == "PRIOR_DELTA" or row["source_kind"] == "SDUD":
         return None
@@ -113,7 +115,7 @@ def _unsupported(world: Prepared, row: Row) -> dict | None:
     return hit("R038", "STRONG", units=min(gap, units), guards=guards)
 
 
-def at_issue(world: Prepared, row: Row, said: dict) -> dict:
+def at_issue(world: Prepared, row: Row, said: dict[str, Any]) -> dict[str, Any]:
     if said["units"] is None or said["amount"] is not None:
         return said
     ours = world.our_price(row) if is_federal(row) else None

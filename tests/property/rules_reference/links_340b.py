@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
@@ -41,16 +42,24 @@ def link(world: Prepared) -> None:
         row["link"] = links.get(row["source_row_id"])
 
 
-def _to_link(row: Row) -> dict:
+def _to_link(row: Row) -> dict[str, Any]:
     scripts = row["rx_key"] if row["claim_type"] == "RX" else row["claim_id"]
-    names = ("rx_key", "service_npi", "hash_scheme", "dispensing_status", "prescriber_npi", "bin", "rebate_type")
+    names: tuple[str, ...] = (
+        "rx_key",
+        "service_npi",
+        "hash_scheme",
+        "dispensing_status",
+        "prescriber_npi",
+        "bin",
+        "rebate_type",
+    )
     names += ("hcpcs_code", "fill_number", "quantity", "ndc_units", "program", "payer_id", "entity_id")
     said = {name: row[name] for name in names}
     plain = None if row["rx_number"] is None else row["rx_key"]
     return {**row, **said, "pharmacy_key": row["pharmacy"], "script_key": scripts, "rx_number": plain}
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     if row["left"] <= 0:
         return []
     return [_flagged(world, row), _listed(world, row), _linked(world, row), _refunded(world, row)]
@@ -80,7 +89,7 @@ def flag_rows(world: Prepared, row: Row) -> list[Row]:
     return found
 
 
-def _flagged(world: Prepared, row: Row) -> dict | None:
+def _flagged(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R001, R004, R010: the strongest of the identifiers counts."""
     found = flags(world, row)
     rule = {"MDRP_FFS": "R001", "MDRP_MCO": "R004"}.get(row["program"], "R010")
@@ -117,7 +126,7 @@ def _listings(world: Prepared, row: Row) -> list[str]:
     ]
 
 
-def _listed(world: Prepared, row: Row) -> dict | None:
+def _listed(world: Prepared, row: Row) -> dict[str, Any] | None:
     entities = _listings(world, row)
     if not entities:
         return None
@@ -131,7 +140,7 @@ def guard_of_method(world: Prepared, row: Row) -> str:
     return guard(None if methods is None else "MEF" not in words(methods))
 
 
-def policy(world: Prepared, row: Row, name: str):
+def policy(world: Prepared, row: Row, name: str) -> Any:
     for one in world.table("state_340b_policies"):
         if one["state"] == row["state"] and covers(one, row["date_of_service"]):
             return one[name]
@@ -166,7 +175,8 @@ def _buys(world: Prepared, entity: str) -> bool:
 def _bought(world: Prepared, row: Row, parent: str, first: int, last: int) -> tuple[Decimal, Decimal | None]:
     """Packages and units of the NDC-9 that the parent's entities bought at the 340B price, by quarters from service."""
     service = quarter_number(quarter_of(row["date_of_service"]))
-    packages, units = Decimal(0), Decimal(0)
+    packages = Decimal(0)
+    units: Decimal | None = Decimal(0)
     for one in world.table("chargebacks"):
         quarter = quarter_number(quarter_of(one["invoice_date"]))
         is_340b = one["contract_type"] == "340B" and one["ndc"][:9] == row["ndc9"]
@@ -196,7 +206,7 @@ def _purchase_guards(world: Prepared, row: Row, parent: str | None) -> list[tupl
 def _asked_for(world: Prepared, row: Row, parent: str) -> Decimal:
     """Disputed units of claims for which the entity is in question, over four quarters; a dispense once."""
     service = quarter_number(quarter_of(row["date_of_service"]))
-    largest: dict[tuple, Decimal] = {}
+    largest: dict[tuple[Any, ...], Decimal] = {}
     for other in world.claims:
         ago = service - quarter_number(quarter_of(other["date_of_service"]))
         if other["ndc9"] != row["ndc9"] or not 0 <= ago <= 3 or other["left"] <= 0 or other["ndc_units"] is None:
@@ -221,7 +231,7 @@ def _is_disputed(world: Prepared, row: Row) -> bool:
 # --- links ---
 
 
-def _linked(world: Prepared, row: Row) -> dict | None:
+def _linked(world: Prepared, row: Row) -> dict[str, Any] | None:
     rule = RULES.get(row["program"])
     if rule is None or row["link"] is None or row["link"]["tier"] not in BY_TIER:
         return None
@@ -261,7 +271,7 @@ def _carved_out(world: Prepared, row: Row) -> str:
 class Terms:
     """chosen: the contract in force that is asked about; differ: others, for a claim that names none, say otherwise."""
 
-    def __init__(self, chosen: Row | None, differ: bool):
+    def __init__(self, chosen: Row | None, differ: bool) -> None:
         self.chosen, self.differ = chosen, differ
 
 
@@ -353,7 +363,7 @@ def _refund_at_issue(world: Prepared, row: Row) -> tuple[str, Decimal | None] | 
     return evidence, amount
 
 
-def _refunded(world: Prepared, row: Row) -> dict | None:
+def _refunded(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R011."""
     said = _refund_at_issue(world, row)
     if said is None:

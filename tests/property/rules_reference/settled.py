@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from tests.property.rules_reference.basics import MEDICAID, Row, cents, guard, hit
 from tests.property.rules_reference.world import Prepared, arrival, payer, rebate_type
@@ -32,7 +33,7 @@ def allot(world: Prepared) -> None:
             left -= taken
 
 
-def _is_received(row: Row, day) -> bool:
+def _is_received(row: Row, day: Any) -> bool:
     return row["received_at"] is not None and row["received_at"].date() <= day
 
 
@@ -44,7 +45,7 @@ def _is_meant(one: Row, row: Row) -> bool:
     return of_payer == payer(row) and one["claim_line"] in (None, row["claim_line"])
 
 
-def judge(row: Row) -> list[dict | None]:
+def judge(row: Row) -> list[dict[str, Any] | None]:
     """R059."""
     if row["left"] <= 0 or row["before"] <= 0:
         return []
@@ -57,7 +58,7 @@ def judge(row: Row) -> list[dict | None]:
     return [hit("R059", "STRONG", code=code, units=min(row["before"], row["left"]), action="DISPUTE", guards=guards)]
 
 
-def at_issue(world: Prepared, row: Row, said: dict) -> dict:
+def at_issue(world: Prepared, row: Row, said: dict[str, Any]) -> dict[str, Any]:
     """What a rule says of a claim, with units less those settled since, and dollars."""
     if said["units"] is None:
         return said

@@ -5,6 +5,7 @@ nobody knows whether it was true yet.
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from tests.property.rules_reference import links_340b
 from tests.property.rules_reference.basics import DAYS, LADDER, PASSED, UNCHECKED, Row, covers, first_day
@@ -14,7 +15,7 @@ OF_PRODUCTS = ("R026", "R029", "R030", "R033")
 FLAGS = ("R001", "R004", "R010")
 
 
-def check(world: Prepared, row: Row, said: dict) -> dict:
+def check(world: Prepared, row: Row, said: dict[str, Any]) -> dict[str, Any]:
     """What a rule says, with the guard and its class one step down where the guard alone is open."""
     rows = rests_on(world, row, said["rule"])
     if rows is None:

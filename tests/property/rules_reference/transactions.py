@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from tests.property import prepare_reference
 from tests.property.rules_reference.basics import (
@@ -22,7 +24,7 @@ AS_OF = date(2026, 2, 15)
 CLOSING = ("003", "009", "013")
 
 
-def judge(world: Prepared, row: Row) -> list[dict | None]:
+def judge(world: Prepared, row: Row) -> list[dict[str, Any] | None]:
     hits = [_not_invoiced(world, row)]
     if row["left"] > 0:
         hits += [*_reversed(world, row), _second_icn(world, row)]
@@ -50,7 +52,7 @@ def _last_transaction(world: Prepared, row: Row) -> Row | None:
     return next(one for one in of_dispense if one["source_row_id"] == last)
 
 
-def _reversed(world: Prepared, row: Row):
+def _reversed(world: Prepared, row: Row) -> Iterator[Any]:
     last = _last_transaction(world, row)
     if row["program"] not in (*MEDICAID, *CONTRACTS) or last is None or last["transaction_code"] != "B2":
         return
@@ -90,7 +92,7 @@ def _reversed(world: Prepared, row: Row):
         yield hit("R055", "STRONG", code="M", units=row["left"], guards=guards)
 
 
-def _second_icn(world: Prepared, row: Row) -> dict | None:
+def _second_icn(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R012: an earlier row of the dispense is open under another ICN, as this one is."""
     if row["program"] != "MFP" or row["date_of_service"] < date(2026, 1, 1) or not _is_open(world, row):
         return None
@@ -123,7 +125,7 @@ def _is_open(world: Prepared, row: Row) -> bool:
     return not named and not closed
 
 
-def _not_invoiced(world: Prepared, row: Row) -> dict | None:
+def _not_invoiced(world: Prepared, row: Row) -> dict[str, Any] | None:
     """R061: the state's invoice of the period was received, and no line of it is of the product."""
     if row["program"] not in MEDICAID:
         return None

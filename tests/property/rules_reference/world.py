@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from tests.property import prepare_reference
 from tests.property.rules_reference.basics import (
@@ -31,11 +32,12 @@ class Prepared:
     row took back), natural (key of the dispense, None: none).
     """
 
-    def __init__(self, tables: dict[str, list[dict[str, str]]]):
+    def __init__(self, tables: dict[str, list[dict[str, str]]]) -> None:
         self.tables = {name: _latest_snapshots(name, read(rows)) for name, rows in tables.items()}
         self.claims = self._live_claims()
         self.entity_claims = self._live_entity_claims()
         self.invoices = self.table("invoices")
+        self.all_invoices: list[Row] = []  # of all worlds
         _take_back(self.claims)
 
     def table(self, name: str) -> list[Row]:
@@ -150,7 +152,7 @@ def _latest_snapshots(table: str, rows: list[Row]) -> list[Row]:
     """Of several snapshots of one key the latest counts; without a date comes first."""
     if table not in SNAPSHOT_KEYS:
         return rows
-    by_key: dict[tuple, Row] = {}
+    by_key: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: row["snapshot_date"] or date.min):
         by_key[tuple(row[name] for name in SNAPSHOT_KEYS[table])] = row
     return [row for row in rows if any(row is one for one in by_key.values())]
@@ -173,7 +175,8 @@ def payer(row: Row) -> str:
     return row["state"] if row["program"] in MEDICAID else row["payer_id"]
 
 
-def natural_key(row: Row) -> tuple | None:
+def natural_key(row: Row) -> tuple[Any, ...] | None:
+    parts: tuple[Any, ...]
     if row["claim_type"] == "RX":
         parts = (row["pharmacy"], row["rx_key"], row["date_of_service"], row["ndc"])
         return None if None in parts or len(row["rx_key"]) < 4 else ("RX", *parts, row["fill_number"])
@@ -182,7 +185,7 @@ def natural_key(row: Row) -> tuple | None:
     return None if None in parts else ("MEDICAL", *parts)
 
 
-def arrival(row: Row, name: str = "received_at") -> tuple:
+def arrival(row: Row, name: str = "received_at") -> tuple[Any, ...]:
     """`received_at`, nulls first, then the row's id."""
     return row[name] is not None, row[name] or 0, row["source_row_id"]
 
@@ -190,7 +193,7 @@ def arrival(row: Row, name: str = "received_at") -> tuple:
 def _cancels(reversal: Row, row: Row) -> bool:
     """Whether a reversal is of the row's dispense and came at or after it; one without a time came after all."""
 
-    def dispense(one: Row) -> tuple:
+    def dispense(one: Row) -> tuple[Any, ...]:
         script = one["rx_key"] if one["claim_type"] == "RX" else one["claim_id"]
         key = (one["claim_type"], script, one["fill_number"], one["date_of_service"], one["ndc9"])
         return one["parent"], one["pharmacy"], *key
@@ -224,5 +227,5 @@ def _acts_by_icn(row: Row) -> bool:
     return row["program"] == "MFP" and (row["mtf_transaction_code"] == "005" or is_credit)
 
 
-def _stream(row: Row) -> tuple:
+def _stream(row: Row) -> tuple[Any, ...]:
     return row["natural"], row["program"], payer(row), row["contract_id"], rebate_type(row)

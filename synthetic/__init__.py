@@ -1,0 +1,5 @@
+"""Claims with planted violations, and the truth about them."""
+
+from synthetic.feeds import synthesize
+
+__all__ = ["synthesize"]
