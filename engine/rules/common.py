@@ -250,7 +250,7 @@ def state_claimed(f: Facts) -> Column:
 @phrase
 def payer_asked(f: Facts, what: str) -> Column:
     """As `state_invoiced`, for payers other than states; `what`: a rebate or a refund."""
-    return _claimed(f, "{payer} asks for {what} on", what=F.lit(what))
+    return _claimed(f, "{payer} bills {what} on", what=F.lit(what))
 
 
 def claim_of_payer(f: Facts) -> Column:

@@ -29,7 +29,7 @@ SPECS = [
         not a Medicaid claim          | PARTD    | 30        | 2.5                | 90.00         | 2.5       || no        |          |      |         |
 
         case                          || amount | guards          | says
-        asks for more                 || 15     | ZERO_URA PASSED | asks for $90.00, but 30 units at the stated $2.50 per unit make $75.00 ... wrong by $15.00
+        asks for more                 || 15     | ZERO_URA PASSED | bills $90.00, but 30 units at the stated $2.50 per unit make $75.00 ... wrong by $15.00
         asks for less                 || 0      |                 |
         our amount is another one     || 15     |                 |
         two cents are not             || 0.02   |                 |
@@ -91,7 +91,7 @@ SPECS = [
         numbers withheld          | yes        || no    |          |      |         |       |
 
         case                      || says
-        rebate is off             || 1000 units at the stated $2.50 per unit make $2,500.00, but $2,600.00 is asked for, a difference of $100.00
+        rebate is off             || 1000 units at the stated $2.50 per unit make $2,500.00, but $2,600.00 is billed, a difference of $100.00
         asks for less             || a difference of $100
         total is off              || stated as $950.00, but its Medicaid part of $800.00 and its other part of $100.00 make $900.00
         both are off              || $2,600.00 ... $950.00

@@ -32,7 +32,7 @@ NEEDS = ("program", "anomaly_p_value", "anomaly_rows", "reason_words")
 
 # Months whose most unusual claim the row is: in words, as models/group_months.py makes them, and their other claims.
 MONTH, OTHER_MONTH = "pharmacy 1234567893 in 2025-08: 61 claims", "prescriber 1234567893 in 2025-08: 60 claims"
-AS_A_WHOLE = "stands for claims of a month that is unusual as a whole"
+AS_A_WHOLE = "represents claims of a month that is unusual as a whole"
 MONTHS = f"""
 case                    | group_words           | group_source_row_ids | group_row_count | anomaly_p_value | anomaly_rows | reason_words || fires
 {{unusual}}

@@ -62,7 +62,7 @@ SPECS = [
         waste is a medical matter           || WASTE_LINE PASSED
 
         case                                || says
-        second line                         || claim 4711 line 1 ... received 2025-11-02 ... asked for before: 30 units, claim 4700 ... row r-2,
+        second line                         || claim 4711 line 1 ... received 2025-11-02 ... billed before: 30 units, claim 4700 ... row r-2,
                                             || received 2025-11-01
         taken back in part                  || only one of the two can be due; lines with units below zero leave 20 of its units.
         """,  # noqa: E501
@@ -88,7 +88,7 @@ SPECS = [
         no contract is known             || PBM   | DISPUTE | PBM   | SAME_CONTRACT PASSED
 
         case                             || says
-        a PBM twice, third parties alike || PBM1 asks for a rebate ... asked for before: 30 units, claim 4700, commercial, payer PBM1, period 2025Q3
+        a PBM twice, third parties alike || PBM1 bills a rebate ... billed before: 30 units, claim 4700, commercial, payer PBM1, period 2025Q3
         """,  # noqa: E501
         NEEDS,
     ),
@@ -178,7 +178,7 @@ SPECS = [
         Medicaid after Part D  || c-1     | PART_D_DUAL FAILED
 
         case                   || says
-        PBM after Medicaid     || The same dispense is asked for by another program as well (Medicaid fee-for-service): payer P-7, claim 88,
+        PBM after Medicaid     || The same dispense is billed by another program as well (Medicaid fee-for-service): payer P-7, claim 88,
                                || row c-1. Two programs appear
         Medicaid after PBM     || State KY invoiced ... as well (commercial)
         """,  # noqa: E501

@@ -98,10 +98,10 @@ SPECS = [
         first day of the negotiated prices  || WITHHOLD      | 30    | 180    |
 
         case                                || says
-        last day to pay                     || MTF asks for an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 lies below the MFP,
+        last day to pay                     || MTF bills an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 lies below the MFP,
                                             || so that no refund appears to be due
         ceiling equals MFP                  || equals the MFP
-        ceiling above MFP, default refund   || lies above the MFP, so that no more than the difference of the two appears to be due
+        ceiling above MFP, default refund   || is above the MFP, so no more than the difference of the two appears to be due
         """,  # noqa: E501
         needs=("program", "units", "link_tier", "date_of_service", "price_ceiling", "price_mfp"),
     ),

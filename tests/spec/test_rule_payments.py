@@ -31,7 +31,7 @@ SPECS = [
 
         case                                || code | action        | related | says
         reversed before receipt             || M    | DISPUTE       | p-9     | a reversal of 2025-08-03 (row p-9); the cut-off for this row is 2025-10-20 ...
-                                            ||      |               |         | did not stand
+                                            ||      |               |         | was reversed
         on the day of receipt, but later    || M    | DISPUTE       | p-9     |
         the day after receipt               || M    | PAY_AND_WATCH | p-9     | a credit on a later one is to be expected
         nothing was paid                    || J    | DISPUTE       | p-9     |
@@ -40,7 +40,7 @@ SPECS = [
         no receipt, last day of the cut-off || M    | DISPUTE       | p-9     | the cut-off for this row is 2025-11-29
         no receipt, after the cut-off       || M    | PAY_AND_WATCH | p-9     |
         day of the reversal not known       || M    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
-        under a Part D contract             || PBM  | DISPUTE       | p-9     | asks for a rebate on 30 units ... did not stand
+        under a Part D contract             || PBM  | DISPUTE       | p-9     | bills a rebate on 30 units ... was reversed
         a PBM that paid nothing             || PBM  | DISPUTE       | p-9     |
         a PBM, reversed too late            || PBM  | PAY_AND_WATCH | p-9     |
         """,  # noqa: E501
@@ -125,7 +125,7 @@ SPECS = [
 
         case                          || says
         credit was due before         || reversed this dispense on 2025-09-30 (row p-9), after the cut-off ... due by 2025-11-29 ... and has not come: ...
-                                      || appear to stand invoiced
+                                      || appear to remain invoiced
         credited in part              || has not come in full
         """,  # noqa: E501
         needs=("program", "units", "pharmacy_is_reversed", "pharmacy_reversed_at", "f38_reversal_lag"),

@@ -1,4 +1,4 @@
-"""R059: units credited or repaid before, asked for again."""
+"""R059: units credited or repaid before, billed again."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ SPECS = [
         an adjustment       || 30    | CORRECTION FAILED
 
         case                || says
-        credited in full    || received 2025-10-20. 30 units of it were credited or repaid before, last on 2025-09-30 ... appear to be asked for again
+        credited in full    || received 2025-10-20. 30 units of it were credited or repaid before, last on 2025-09-30 ... appear to be billed again
         credited in part    || 10 units of it
-        repaid to the PBM   || asks for a rebate or refund
+        repaid to the PBM   || bills a rebate or refund
         """,  # noqa: E501
         needs=("program", "units", "settled_units"),
     ),

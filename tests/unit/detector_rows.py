@@ -41,7 +41,8 @@ def library_scores(kind: str, training: np.ndarray, rows: np.ndarray) -> np.ndar
 
     parameters = DETECTORS[kind]
     if kind == "isolation_forest":
-        forest = IsolationForest(n_estimators=parameters.trees, max_samples=256, random_state=parameters.seed)
+        rows_per_tree = min(256, len(training))
+        forest = IsolationForest(n_estimators=parameters.trees, max_samples=rows_per_tree, random_state=parameters.seed)
         return -forest.fit(training).score_samples(rows)
     if kind == "power_sum":  # of no library
         return np.linalg.norm(np.maximum(rows, 0.0), parameters.exponent, axis=1)

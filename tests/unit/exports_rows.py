@@ -23,7 +23,7 @@ STATES = ["AK", "KY", "MT", "TX", "CA", "NY", "GA"]
 RULES = {
     "R001": ("X", "STRONG", "the claim itself carries the 340B identifier SCC 20"),
     "R003": ("X", "MEDIUM", "covered entity DSH010023 reported the same dispense as bought at the 340B price"),
-    "R016": ("M", "STRONG", "the same dispense appears to have been asked for before on row 2025-q3-0007"),
+    "R016": ("M", "STRONG", "the same dispense appears to have been billed before on row 2025-q3-0007"),
     "R022": ("N", "STRONG", "the product was terminated on 2023-12-31, more than a year before the service"),
     "R036": ("R", "WEAK", "the units do not fit the amount paid"),
     "R052": (None, "WEAK", "unusual among its peers: units per prescription 900 (usually 28 to 90)"),

@@ -51,8 +51,8 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     parts = f.medicaid_amount + f.non_medicaid_amount
     total_is_off = F.coalesce(_is_more_than(f.total_amount - parts, given), F.lit(False))
     rebate = sentence(
-        " {units:number} units at the stated {ura:price} per unit make {expected:money}, but {rebate:money} is asked "
-        "for, a difference of {difference:money}.",
+        " {units:number} units at the stated {ura:price} per unit make {expected:money}, but {rebate:money} is billed, "
+        "a difference of {difference:money}.",
         units=f.units_reimbursed,
         ura=f.unit_rebate_amount,
         expected=expected,
@@ -118,7 +118,7 @@ def claim_arithmetic(f: Facts, given: Given) -> Hit:
     return Hit(
         when=_is_more_than(difference, given),
         message=sentence(
-            "{claim} and asks for {rebate:money}, but {units:number} units at the stated {ura:price} per unit make "
+            "{claim} and bills {rebate:money}, but {units:number} units at the stated {ura:price} per unit make "
             "{expected:money}: the rebate appears to be wrong by {difference:money}.",
             claim=state_invoiced(f),
             rebate=f.rebate_amount,

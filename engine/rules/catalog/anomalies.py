@@ -44,7 +44,7 @@ def _months(f: Facts) -> Column:
     named = F.array_join(F.slice(f.group_words, 1, GROUPS_NAMED), "; and ")
     return F.when(
         F.size(f.group_words) > 0,
-        F.concat(F.lit("stands for claims of a month that is unusual as a whole: "), named),
+        F.concat(F.lit("represents claims of a month that is unusual as a whole: "), named),
     )
 
 

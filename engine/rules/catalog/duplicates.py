@@ -56,7 +56,7 @@ def _duplicate(
     f: Facts, rule_id: str, difference: Column, checks: tuple[Check, ...] = (), evidence: EvidenceClass | None = None
 ) -> Hit:
     message = sentence(
-        "{claim}{received}. The same dispense appears to have been asked for before: {earlier}{earlier_received}; "
+        "{claim}{received}. The same dispense appears to have been billed before: {earlier}{earlier_received}; "
         "{difference}{left}.",
         claim=claim_of_payer(f),
         received=if_known(", received {day:date}", day=f.received_at),
@@ -237,7 +237,7 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
     return Hit(
         when=f.elsewhere_program.isNotNull(),
         message=sentence(
-            "{claim}. The same dispense is asked for by another program as well ({program}): payer {payer}, claim "
+            "{claim}. The same dispense is billed by another program as well ({program}): payer {payer}, claim "
             "{other}, row {row}. Two programs appear to have been charged for one dispense, and which one is wrong is "
             "open.",
             claim=F.when(of_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),

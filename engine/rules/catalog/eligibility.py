@@ -194,7 +194,7 @@ def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> 
     return Hit(
         when=one_of(f.sub_program, given.words("sub_programs")) & is_federal(f),
         message=sentence(
-            "{subject}. The units are of {program}, which is outside the federal rebate that is asked for: they appear "
+            "{subject}. The units are of {program}, which is outside the federal rebate that is billed: they appear "
             "not to be eligible.",
             subject=subject,
             program=words_for(f.sub_program, SUB_PROGRAM_WORDS),

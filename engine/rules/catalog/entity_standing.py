@@ -123,7 +123,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
             known=known,
             unsure=F.when(is_sure, F.lit(""))
             .when(f.contracts_of_entity == 0, F.lit("; the register is not declared complete"))
-            .otherwise(F.lit("; not every contract tells its pharmacy for sure, so that one of them may be this")),
+            .otherwise(F.lit("; not every contract identifies its pharmacy for sure, so one of them may be this")),
         ),
         evidence=either(is_sure, Evidence.STRONG, Evidence.WEAK),
         checks=(

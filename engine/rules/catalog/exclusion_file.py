@@ -60,7 +60,7 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
     """
     message = sentence(
         "{claim}, billed under {listed}. The Medicaid Exclusion File for {quarter}{snapshot} lists that number for "
-        "340B entity {entity}, which says that its Medicaid patients get 340B drugs: a 340B price and a Medicaid "
+        "340B entity {entity}, which states that its Medicaid patients get 340B drugs: a 340B price and a Medicaid "
         "rebate on one dispense are suspected.",
         claim=state_invoiced(f),
         listed=f.mef_listed_as,

@@ -82,9 +82,9 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     because = (
         F.when(
             ceiling_is_above,
-            F.lit("lies above the MFP, so that no more than the difference of the two appears to be due as a refund"),
+            F.lit("is above the MFP, so no more than the difference of the two appears to be due as a refund"),
         )
-        .when(ceiling_is_below, F.lit("lies below the MFP, so that no refund appears to be due"))
+        .when(ceiling_is_below, F.lit("is below the MFP, so no refund appears to be due"))
         .otherwise(F.lit("equals the MFP, so that no refund appears to be due"))
     )
     return Hit(

@@ -49,7 +49,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
         when=f.duplicate_rule == "R012",
         message=sentence(
             "{claim}, under ICN {icn}. The same dispense is open under another ICN (claim {claim_id}, row {row}), and "
-            "no cross reference names either: one refund appears to be asked for twice.",
+            "no cross reference names either: one refund appears to be requested twice.",
             claim=payer_asked(f, "an MFP refund"),
             icn=f.mtf_icn,
             claim_id=f.duplicate_claim_id,
@@ -83,7 +83,7 @@ def refund_on_ineligible_claim(f: Facts, given: Given) -> Hit:
     return Hit(
         when=one_of(f.mtf_transaction_code, given.words("transaction_codes")) & (f.rebate_amount > 0),
         message=sentence(
-            "{claim} of {refund:money}, yet the facilitator's transaction {code} says that the claim is not eligible "
+            "{claim} of {refund:money}, yet the facilitator's transaction {code} states that the claim is not eligible "
             "for the negotiated price: no refund appears to be due.",
             claim=payer_asked(f, "an MFP refund"),
             refund=f.rebate_amount,

@@ -74,7 +74,7 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
     is_in_time = F.coalesce(f.pharmacy_reversed_at.cast("date") <= cut_off, F.lit(False))
     code = F.when(f.amount_paid == 0, F.lit("J")).otherwise(F.lit("M"))
     consequence = (
-        F.when(is_in_time, F.lit("The units appear to have been invoiced for a dispense that did not stand"))
+        F.when(is_in_time, F.lit("The units appear to have been invoiced for a dispense that was reversed"))
         .when(f.pharmacy_reversed_at.isNull(), F.lit("The day of the reversal is not known; a credit may be to come"))
         .otherwise(F.lit("The reversal came too late for this invoice; a credit on a later one is to be expected"))
     )
@@ -144,7 +144,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
         message=sentence(
             "{claim}. The pharmacy reversed this dispense on {reversed:date}{row}, after the cut-off for this row. A "
             "credit was due by {due:date}, with the invoice of the quarter of the reversal, and has not {come}: the "
-            "units appear to stand invoiced for a dispense that was taken back.",
+            "units appear to remain invoiced for a dispense that was reversed.",
             claim=state_invoiced(f),
             reversed=reversed_on,
             row=if_known(" (row {row})", row=f.pharmacy_reversal_source_row_id),

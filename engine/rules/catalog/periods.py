@@ -52,7 +52,7 @@ def another_quarter(f: Facts, _: Given) -> Hit:
         when=f.period != own,
         message=sentence(
             "{claim}. The units belong to {own}, the quarter of {event}, but were invoiced for {period}: they appear "
-            "to stand in the wrong period.",
+            "to be in the wrong period.",
             claim=state_invoiced(f),
             own=own,
             event=F.when(is_managed_care, F.lit("service")).otherwise(

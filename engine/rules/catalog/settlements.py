@@ -30,7 +30,7 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, is_corr
         when=f.settled_units > 0,
         message=sentence(
             "{subject}{received}. {settled:number} units of it were credited or repaid before, last on "
-            "{settled_on:date}: they appear to be asked for again.",
+            "{settled_on:date}: they appear to be billed again.",
             subject=subject,
             received=if_known(", received {day:date}", day=received),
             settled=settled,
