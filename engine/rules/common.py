@@ -248,14 +248,14 @@ def state_claimed(f: Facts) -> Column:
 
 
 @phrase
-def payer_asked(f: Facts, what: str) -> Column:
+def payer_requested(f: Facts, what: str) -> Column:
     """As `state_invoiced`, for payers other than states; `what`: a rebate or a refund."""
-    return _claimed(f, "{payer} bills {what} on", what=F.lit(what))
+    return _claimed(f, "{payer} requested {what} on", what=F.lit(what))
 
 
 def claim_of_payer(f: Facts) -> Column:
-    """`state_invoiced` for Medicaid claims, `payer_asked` for claims under contracts."""
-    return F.when(is_medicaid(f), state_invoiced(f)).otherwise(payer_asked(f, "a rebate"))
+    """`state_invoiced` for Medicaid claims, `payer_requested` for claims under contracts."""
+    return F.when(is_medicaid(f), state_invoiced(f)).otherwise(payer_requested(f, "a rebate"))
 
 
 @phrase

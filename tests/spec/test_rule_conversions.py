@@ -32,7 +32,7 @@ SPECS = [
         basis not given               || 2     | WASTE_LINE PASSED |
         conversion makes more of them || 0     |                   | make 40
         waste line                    ||       | WASTE_LINE FAILED |
-        under a contract              || 2     | WASTE_LINE PASSED | bills a rebate on 4 units
+        under a contract              || 2     | WASTE_LINE PASSED | requested a rebate on 4 units
         """,  # noqa: E501
         needs=("program", "units", "hcpcs_units", "hcpcs_factor"),
     ),

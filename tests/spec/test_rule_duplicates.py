@@ -88,7 +88,7 @@ SPECS = [
         no contract is known             || PBM   | DISPUTE | PBM   | SAME_CONTRACT PASSED
 
         case                             || says
-        a PBM twice, third parties alike || PBM1 bills a rebate ... billed before: 30 units, claim 4700, commercial, payer PBM1, period 2025Q3
+        a PBM twice, third parties alike || PBM1 requested a rebate ... billed before: 30 units, claim 4700, commercial, payer PBM1, period 2025Q3
         """,  # noqa: E501
         NEEDS,
     ),

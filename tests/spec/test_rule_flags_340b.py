@@ -98,7 +98,7 @@ SPECS = [
         Medicaid                  | -                           || no        |          |      |       |         |
 
         case                      || guards                                     | says
-        all are excluded          || ONE_CONTRACT PASSED, CONTRACT_TERMS PASSED | PBM1 bills a rebate ... carries the 340B identifier SCC 20 ...
+        all are excluded          || ONE_CONTRACT PASSED, CONTRACT_TERMS PASSED | PBM1 requested a rebate ... carries the 340B identifier SCC 20 ...
                                   ||                                            | outside contract terms
         flagged ones are excluded || CONTRACT_TERMS PASSED                      |
         contract not known        || CONTRACT_TERMS UNCHECKED                   |

@@ -162,7 +162,7 @@ units of a package not known     || DISPUTE | PBM   | EXCEEDS_340B_PURCHASES UNC
 purchases not in the input       || DISPUTE | PBM   | NO_340B_PURCHASE UNCHECKED
 
 case                             || says
-contract excludes all            || PBM-1 bills a rebate ... DSH330214 ... 340B claim outside contract terms: contract C-9,
+contract excludes all            || PBM-1 requested a rebate ... DSH330214 ... 340B claim outside contract terms: contract C-9,
                                  || in force from 2025-01-01 to an open date, excludes all 340B claims
 entity's own pharmacy            || a covered entity owns
 """  # noqa: E501

@@ -98,8 +98,8 @@ SPECS = [
         first day of the negotiated prices  || WITHHOLD      | 30    | 180    |
 
         case                                || says
-        last day to pay                     || MTF bills an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 lies below the MFP,
-                                            || so that no refund appears to be due
+        last day to pay                     || MTF requested an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 is below the MFP,
+                                            || so no refund appears to be due
         ceiling equals MFP                  || equals the MFP
         ceiling above MFP, default refund   || is above the MFP, so no more than the difference of the two appears to be due
         """,  # noqa: E501

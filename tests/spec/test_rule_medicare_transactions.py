@@ -20,7 +20,7 @@ SPECS = [
         repeated in Medicaid | MDRP_FFS | 2026-02-10      | R016           || no    |          |      |             |               |       |
 
         case                 || says
-        two are open         || MTF bills an MFP refund ... under ICN 77 ... (claim 4700, row m-1) ... appears to be requested twice
+        two are open         || MTF requested an MFP refund ... under ICN 77 ... (claim 4700, row m-1) ... appears to be requested twice
         """,  # noqa: E501
         needs=("program", "units", "date_of_service", "duplicate_rule"),
     ),

@@ -40,7 +40,7 @@ SPECS = [
         no receipt, last day of the cut-off || M    | DISPUTE       | p-9     | the cut-off for this row is 2025-11-29
         no receipt, after the cut-off       || M    | PAY_AND_WATCH | p-9     |
         day of the reversal not known       || M    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
-        under a Part D contract             || PBM  | DISPUTE       | p-9     | bills a rebate on 30 units ... was reversed
+        under a Part D contract             || PBM  | DISPUTE       | p-9     | requested a rebate on 30 units ... was reversed
         a PBM that paid nothing             || PBM  | DISPUTE       | p-9     |
         a PBM, reversed too late            || PBM  | PAY_AND_WATCH | p-9     |
         """,  # noqa: E501

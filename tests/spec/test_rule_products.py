@@ -28,7 +28,7 @@ SPECS = [
         reactivated before the service     || REACTIVATED FAILED |
         reactivated after the service      || REACTIVATED PASSED | its reactivation on 2025-08-02 does not cover the service
         reactivated before the termination || REACTIVATED PASSED |
-        under a Part D contract            || REACTIVATED PASSED | bills a rebate on 30 units ... 366 days before the service
+        under a Part D contract            || REACTIVATED PASSED | requested a rebate on 30 units ... 366 days before the service
         """,  # noqa: E501
         needs=("program", "termination_date", "date_of_service", "units"),
     ),

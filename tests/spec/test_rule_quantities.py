@@ -48,7 +48,7 @@ SPECS = [
         CLAIM + "; peers=412; peer_median_units=30; ndc_units=300; f24_units_per_prescription_z=10",
         """
         case                              | program    || fires | evidence | code | route | action  | units | says
-        under a contract                  | COMMERCIAL || yes   | MEDIUM   | PBM  | PBM   | DISPUTE | 270   | bills a rebate ... 10 times the usual
+        under a contract                  | COMMERCIAL || yes   | MEDIUM   | PBM  | PBM   | DISPUTE | 270   | requested a rebate ... 10 times the usual
         a refund under the MFP            | MFP        || no    |          |      |       |         |       |
         """,  # noqa: E501
         needs=("program", "units", "ndc_units", "f24_units_per_prescription_z", "peer_median_units"),

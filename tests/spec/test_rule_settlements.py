@@ -34,7 +34,7 @@ SPECS = [
         case                || says
         credited in full    || received 2025-10-20. 30 units of it were credited or repaid before, last on 2025-09-30 ... appear to be billed again
         credited in part    || 10 units of it
-        repaid to the PBM   || bills a rebate or refund
+        repaid to the PBM   || requested a rebate or refund
         """,  # noqa: E501
         needs=("program", "units", "settled_units"),
     ),

@@ -16,7 +16,7 @@ from engine.rules.common import (
     is_federal,
     is_medicaid,
     party_of_payer,
-    payer_asked,
+    payer_requested,
     program_words,
     route_of_payer,
     state_invoiced,
@@ -240,7 +240,7 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
             "{claim}. The same dispense is billed by another program as well ({program}): payer {payer}, claim "
             "{other}, row {row}. Two programs appear to have been charged for one dispense, and which one is wrong is "
             "open.",
-            claim=F.when(of_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
+            claim=F.when(of_medicaid, state_invoiced(f)).otherwise(payer_requested(f, "a rebate or refund")),
             program=program_words(f.elsewhere_program),
             payer=f.elsewhere_payer_id,
             other=f.elsewhere_claim_id,

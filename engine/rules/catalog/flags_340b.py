@@ -19,7 +19,7 @@ from engine.rules.common import (
     SNAPSHOT,
     claim_units,
     has_340b_flag,
-    payer_asked,
+    payer_requested,
     snapshot,
     state_invoiced,
 )
@@ -119,7 +119,7 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
         message=sentence(
             "{claim}, yet the claim itself carries the 340B identifier {flags}: it appears to be a 340B claim outside "
             "contract terms.",
-            claim=payer_asked(f, "a rebate"),
+            claim=payer_requested(f, "a rebate"),
             flags=flags,
         ),
         evidence=_evidence(f),

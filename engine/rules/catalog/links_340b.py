@@ -15,7 +15,7 @@ from engine.rules.common import (
     SNAPSHOT,
     claim_units,
     has_340b_flag,
-    payer_asked,
+    payer_requested,
     purchase_checks,
     snapshot,
     state_invoiced,
@@ -203,7 +203,7 @@ def _contract_link(f: Facts, given: Given) -> Hit:
     message = sentence(
         "{claim}. {entity}. 340B claim outside contract terms: contract {contract}, in force from {begin} to {end}, "
         "excludes {scope}.",
-        claim=payer_asked(f, "a rebate"),
+        claim=payer_requested(f, "a rebate"),
         entity=entity_reported(f),
         contract=f.contract_key,
         begin=F.coalesce(f.contract_begin_date.cast("string"), F.lit("an open date")),

@@ -18,7 +18,7 @@ from engine.rules.common import (
     claim_units,
     day,
     not_below_zero,
-    payer_asked,
+    payer_requested,
     purchase_checks,
     quarter_after,
 )
@@ -96,7 +96,7 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
         & asks_too_much,
         message=sentence(
             "{claim}. {entity}. The 340B ceiling price of {quarter} {because}.",
-            claim=payer_asked(f, "an MFP refund"),
+            claim=payer_requested(f, "an MFP refund"),
             entity=entity_reported(f),
             quarter=quarter,
             because=because,
@@ -172,7 +172,7 @@ def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
         message=sentence(
             "{claim} of {stated:money}. At the prices of {quarter} the wholesale acquisition cost less the negotiated "
             "price makes {default:money} for these units: the refund appears to be {way} by {difference:money}.",
-            claim=payer_asked(f, "an MFP refund"),
+            claim=payer_requested(f, "an MFP refund"),
             stated=stated,
             quarter=quarter,
             default=default,

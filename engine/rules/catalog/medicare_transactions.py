@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.rules.common import claim_units, payer_asked
+from engine.rules.common import claim_units, payer_requested
 from engine.rules.hit import Facts, Guard, Hit, one_of
 from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
@@ -50,7 +50,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
         message=sentence(
             "{claim}, under ICN {icn}. The same dispense is open under another ICN (claim {claim_id}, row {row}), and "
             "no cross reference names either: one refund appears to be requested twice.",
-            claim=payer_asked(f, "an MFP refund"),
+            claim=payer_requested(f, "an MFP refund"),
             icn=f.mtf_icn,
             claim_id=f.duplicate_claim_id,
             row=f.duplicate_source_row_id,
@@ -85,7 +85,7 @@ def refund_on_ineligible_claim(f: Facts, given: Given) -> Hit:
         message=sentence(
             "{claim} of {refund:money}, yet the facilitator's transaction {code} states that the claim is not eligible "
             "for the negotiated price: no refund appears to be due.",
-            claim=payer_asked(f, "an MFP refund"),
+            claim=payer_requested(f, "an MFP refund"),
             refund=f.rebate_amount,
             code=f.mtf_transaction_code,
         ),

@@ -6,7 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
-from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_asked, state_invoiced
+from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_requested, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import DataSource, Given, On, rule
 from engine.rules.text import if_known, sentence
@@ -89,7 +89,7 @@ def claim_settled_before(f: Facts, _: Given) -> Hit:
     """
     is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
     is_mfp = f.program == Program.MFP.value
-    subject = F.when(is_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund"))
+    subject = F.when(is_medicaid, state_invoiced(f)).otherwise(payer_requested(f, "a rebate or refund"))
 
     def by_payer(medicaid: str, mfp: str, others: str) -> Column:
         return F.when(is_medicaid, F.lit(medicaid)).when(is_mfp, F.lit(mfp)).otherwise(F.lit(others))
