@@ -41,8 +41,9 @@ coverage: setup ## lines and branches that the unit and spec tests reach
 audit: setup ## known vulnerabilities of the packages; needs the network, and fails on what it cannot audit
 	.venv/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
 
-docs: setup ## generate the pages of rules, features, input tables and settings
+docs: setup ## generate the pages of rules, features, input tables and settings, and the SQL of conf/sqlserver
 	$(python) -m docs_pages
+	$(python) -m engine.exports conf/sqlserver
 
 site: setup ## the documentation as a site, in build/site
 	.venv/bin/mkdocs build --strict

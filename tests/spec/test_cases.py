@@ -121,7 +121,8 @@ def test_which_findings_are_in_none(spark: SparkSession) -> None:
 def test_every_rule_has_one_root_cause() -> None:
     of_rules = [rule for one in ROOT_CAUSES for rule in one.rules]
     assert len(of_rules) == len(set(of_rules))
-    assert {rule.id for subject in Subject for rule in REGISTRY.rules(subject)} == set(of_rules)
+    registered = {rule.id for subject in Subject for rule in REGISTRY.rules(subject)}
+    assert registered == set(of_rules), "name the root cause of each rule in engine/cases/root_causes.py"
 
 
 def case_rows(

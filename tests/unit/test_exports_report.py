@@ -217,5 +217,5 @@ def test_bars_are_in_proportion() -> None:
 def test_every_feature_and_ledger_reason_has_words() -> None:
     of_groups = {"group_claims", "group_product_claims", "group_far_claims"}
     of_rows = {*CLAIM_FEATURES, *CLAIM_MEASURES, *INVOICE_FEATURES, *INVOICE_MEASURES}
-    assert set(FEATURE_WORDS) == of_rows | of_groups
+    assert set(FEATURE_WORDS) == of_rows | of_groups, "a model's inputs have words in engine/contracts/words.py"
     assert set(REASON_WORDS) == set(Reason)

@@ -9,11 +9,22 @@ from typing import Any
 
 import pytest
 import yaml
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.facts import CLAIM_SCREEN
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
-from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules, thresholds_in_force
+from engine.rules import (
+    REGISTRY,
+    Registry,
+    active_rules,
+    dispute_codes,
+    explaining_rules,
+    flagged_rows,
+    thresholds_in_force,
+)
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.dispute_codes import DisputeCode
@@ -322,3 +333,17 @@ def test_thresholds_in_force_are_those_of_rules_that_are_on() -> None:
     in_force = thresholds_in_force(switched, Subject.REBATE_CLAIM)
     assert "R035" not in in_force
     assert in_force["R006"] == {"share_340b": 0.6}
+
+
+def test_conditions_read_screened_facts_alone(spark: SparkSession) -> None:
+    active = active_rules(Settings(), EVERYTHING, Subject.REBATE_CLAIM, DAY)
+    screen = spark.createDataFrame([], CLAIM_SCREEN)
+    unscreened = {}
+    for one in active.rules:
+        if one.accompanies or "scores" in one.needs:
+            continue
+        try:
+            _ = flagged_rows(screen, active.only(one.id), Settings()).schema
+        except AnalysisException as error:
+            unscreened[one.id] = str(error).splitlines()[0]
+    assert not unscreened, "add what the condition reads to _RECEIVED_AND_SCREENED in engine/contracts/facts.py"
