@@ -74,8 +74,12 @@ def prepare_tables(run: Run, inputs: Inputs, stops: bool = True) -> Prepared:
             tables.append(table)
             words.append(f"{name} {table.counts.rows_in:,} in, {table.counts.rows_out:,} out")
             if table.counts.rows_out == 0:
-                received = f"{table.counts.rows_in:,} rows received"
-                run.progress.note(f"{name}: none of the {received} is left; ledger.json has the reasons")
+                received = table.counts.rows_in
+                run.progress.note(
+                    f"{name}: none of the {received:,} rows received is left; ledger.json has the reasons"
+                    if received
+                    else f"{name}: no rows received"
+                )
         if stops:
             _stop_for(tables)
         return _prepared(run, opened, references, tables, live)

@@ -132,7 +132,7 @@ def test_an_empty_feed_ends_well_with_a_warning_and_a_file_that_is_not_read_is_n
     (folder / "pharmacy_claim.csv").write_text("x")
     ended = detect_on(folder)
     assert ended.status == 0, ended
-    assert "no rows" in ended.out
+    assert "invoices: no rows received" in ended.out
     assert "not read: pharmacy_claim.csv. Did you mean table pharmacy_claims?" in ended.out
     assert "tables: invoices" in ended.out
     unread = json.loads((tmp_path / "out" / "r" / "summary.json").read_text())["input_not_read"]

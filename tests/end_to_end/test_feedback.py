@@ -92,7 +92,8 @@ def test_decided_handed_in_and_judged_again(run_job: Any, tmp_path: Path) -> Non
 
     # the entity corrects its quantity, which no longer is that of the dispense
     claims = tmp_path / "in" / "entity_claims.csv"
-    rows = list(csv.DictReader(claims.open(encoding="utf-8", newline="")))
+    with claims.open(encoding="utf-8", newline="") as received:
+        rows = list(csv.DictReader(received))
     for claim in rows:
         if claim["source_row_id"] == CLAIM_340B:
             claim["quantity"] = "60"
@@ -124,7 +125,8 @@ def _send(run_job: Any, folder: Any, duplicate: Any) -> None:
     assert sent.status == 0, sent
     assert "written    1 lines  state-KY.csv" in sent.out
     (file,) = (folder / "out" / "first" / "disputes" / "final").glob("*/state-KY.csv")
-    (line,) = csv.DictReader(file.open(encoding="utf-8-sig", newline=""))
+    with file.open(encoding="utf-8-sig", newline="") as form:
+        (line,) = csv.DictReader(form)
     assert (line["units_disputed"], line["dispute_code"], line["record_id"]) == ("12.500", "M", "FFSU")
     assert line["code_text"] == "Duplicate claim"
     assert line["rx_number"].startswith("***")

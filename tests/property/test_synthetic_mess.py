@@ -241,7 +241,7 @@ def test_every_kind_comes_up_at_about_its_rate(seed: int, level: Any) -> None:
     # those of whole payers and entities, and of some claims only, vary more
     for kind, low, high in (
         ("hashed_by_entity", 0.3 * rates.hashed_entity_rate, 2 * rates.hashed_entity_rate),
-        ("hashed_by_both", 0.4 * rates.both_hashed_rate, 2.5 * rates.both_hashed_rate),  # fewest entities
+        ("hashed_by_both", 0.2 * rates.both_hashed_rate, 2.5 * rates.both_hashed_rate),  # fewest entities
         ("ncpdp_only", 0.3 * rates.ncpdp_only_rate, 1.3 * rates.ncpdp_only_rate),
         ("partial_fill", 0.2 * synthetic.partial_fill_rate, 2 * synthetic.partial_fill_rate),
         ("fill_offset", 0.3 * rates.fill_offset_rate, 3 * rates.fill_offset_rate),
