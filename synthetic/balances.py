@@ -81,7 +81,7 @@ def balance_parts(world: World, r: EntityRows, bought: pa.RecordBatch) -> pa.Rec
 
 def balance_labels(totals: pa.Table) -> pa.Table:
     """LABELS of the last claim of each quarter, of summed parts: that more was bought than claimed over four quarters,
-    or why it is not told: claims do not reach back so far as purchases do, or stock explains it.
+    or why it is not reported: claims do not reach back so far as purchases do, or stock explains it.
     """
     rows = totals.select(PART_SCHEMA.names).to_pylist()
     begin = {row["parent"]: row[FIRST] for row in rows if row["family"] == EVERY}
