@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -121,6 +121,12 @@ _ASKED_OF_FLAGGED = (
     *("script_key", "fill_number", "date_of_service", "ndc11", "ndc9", "labeler_code", "hcpcs_code", "units"),
     *("dispensing_status", "bin", "pcn", "group_id", "mtf_icn", "mtf_xref_icn", "mtf_transaction_code"),
 )
+# The structs of a row before it is unpacked.
+_FAMILIES = {
+    *("claim", "screen", "settlement", "link", "pharmacy", "duplicate", "flags", "elsewhere", "taken", "unbilled"),
+    *("corrected", "product", "price_of_period", "price_of_service", "exclusion", "contract", "conversion", "labeler"),
+    *("features", "unread", "deadlines", "market"),
+}
 _LINKED = ("link_tier", "link_entity_id", "link_parent_entity_id")
 _ASKED_OF_SCREEN = (
     *("mef_entity_id", "state_340b_method", "contract_excludes_340b", "price_ceiling", "price_mfp", "ndc_units"),
@@ -176,7 +182,7 @@ def claim_screen(
     rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
-    return _unpacked(_with_references(rows, claims, references), _SCREENED)
+    return _unpacked(_with_references(rows, claims, references), _SCREENED, present=())
 
 
 def asked_of_flagged(
@@ -265,7 +271,7 @@ def claim_facts(
     deadlines = deadlines_of_claims(claims, invoices, references.get("rebate_contracts"))
     rows = _joined(rows, deadlines, DEADLINE_FACTS, "deadlines")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
-    return _unpacked(rows, CLAIM_FACTS.fields, as_of)
+    return _unpacked(rows, CLAIM_FACTS.fields, present=CLAIM_SCREEN.names, as_of=as_of)
 
 
 def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | None:
@@ -316,10 +322,11 @@ def _with_references(rows: DataFrame, claims: DataFrame, references: Mapping[str
     return with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
 
 
-def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None = None) -> DataFrame:
+def _unpacked(
+    rows: DataFrame, wanted: list[T.StructField], present: Collection[str], as_of: date | None = None
+) -> DataFrame:
     """The wanted fields; those that depend on the claim alone are computed unless they are already present."""
-    families = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.StructType)]
-    flat = flattened(rows, families)
+    flat = flattened(rows, [name for name in column_names(rows) if name in _FAMILIES])
     measured: dict[str, Column] = {
         "f04_dos_delta_days": dos_delta_days(),
         "f05_quantity_ratio_340b": quantity_ratio_340b(),
@@ -344,8 +351,10 @@ def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None =
         "f60_prescriber_npi_valid": prescriber_npi_valid(),
         "prescriber_has_dea_number": prescriber_has_dea_number(),
     }
-    there = {*column_names(flat)}
-    values = {field.name: F.col(field.name) if field.name in there else measured[field.name] for field in wanted}
+    values = {
+        field.name: measured[field.name] if field.name in measured and field.name not in present else F.col(field.name)
+        for field in wanted
+    }
     return flat.select(*(values[field.name].cast(field.dataType).alias(field.name) for field in wanted))
 
 

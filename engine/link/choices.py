@@ -59,19 +59,21 @@ _ARROW_CHOICES = pa.list_(
 )
 
 
+def candidates(pairs: DataFrame) -> DataFrame:
+    """What `links_of` reads of weighed pairs: those with tier, fields_differ, contributions and score."""
+    return pairs.withColumn("entity_ndc_units", entity_units()).select(*KEY, *STREAM, *_CHOSEN_BY, *_SHOWN.values())
+
+
 def links_of(pairs: DataFrame) -> DataFrame:
     """LINKS_340B plus the claims they use, STREAM and entity_claim; at most one row per rebate claim.
 
-    `pairs`: those that reach a tier, with score, contributions and fields_differ.
+    `pairs`: the `candidates` that reach a tier.
     """
-    narrow = pairs.withColumn("entity_ndc_units", entity_units()).select(
-        *KEY, *STREAM, *_CHOSEN_BY, *(name for name in _SHOWN.values())
-    )
     # Both branches below use the same columns, so Spark reuses one shuffle.
     groups = (
-        narrow.repartition("key_hash")
+        pairs.repartition("key_hash")
         .groupBy(*KEY)
-        .agg(F.collect_list(F.struct(*(name for name in column_names(narrow) if name not in KEY))).alias("pairs"))
+        .agg(F.collect_list(F.struct(*STREAM, *_CHOSEN_BY, *_SHOWN.values())).alias("pairs"))
         .select("pairs")
     )
     clear = groups.where(~_is_contested()).select(

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from engine.contracts.links import LINKS_340B
 from engine.link import fill_offsets, keys
 from engine.link.agreement import LEVELS, compared, with_levels, with_tier
-from engine.link.choices import links_of
+from engine.link.choices import candidates, links_of
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
 from engine.link.learned import Learned
@@ -85,16 +85,19 @@ def link_340b(
     pairs = with_levels(pairs, offsets).withColumn("block", block_by_pharmacy())
     non_matches = with_levels(compared(pairs_by_chance(scripted, scripted_entity_rows, settings), settings), offsets)
     weights = estimated_weights(_patterns(pairs), _all_patterns(non_matches), settings)
-    links = keep("links_by_pharmacy", links_of(_scored(pairs, weights, Block.PRESCRIPTION, settings)))
+    weighed_pairs = keep("pairs_weighed", candidates(weighed(pairs, weights, Block.PRESCRIPTION, settings)))
+    links = keep("links_by_pharmacy", links_of(_likely(weighed_pairs, settings)))
 
     by_place = _of_keys(keys.under_place_of_service(special, lineage), scripted_entity_rows)
     placed = compared(pairs_of_key(keys.with_whole_fill_units(by_place), scripted_entity_rows, settings), settings)
     placed = keep("pairs_place_of_service", placed)
-    for block, candidates in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
-        open_pairs = with_levels(not_yet_linked(candidates, links), offsets).withColumn("block", F.lit(block.value))
+    for block, compared_pairs in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
+        open_pairs = with_levels(not_yet_linked(compared_pairs, links), offsets).withColumn("block", F.lit(block.value))
         if patterns := _patterns(open_pairs):
             weights = with_prior_of(block, patterns[block], weights, settings)
-            more = keep(f"links_{block.lower()}", links_of(_scored(open_pairs, weights, block, settings)))
+            weighed_pairs = candidates(weighed(open_pairs, weights, block, settings))
+            weighed_pairs = keep(f"pairs_weighed_{block.lower()}", weighed_pairs)
+            more = keep(f"links_{block.lower()}", links_of(_likely(weighed_pairs, settings)))
             links = links.unionByName(more)
     return Links340b(links.select(*LINKS_340B.names), weights, offsets, _oversized_rows(oversized))
 
@@ -111,10 +114,12 @@ def _fill_offsets(pairs: DataFrame, tuples: DataFrame, settings: LinkSettings) -
     return fill_offsets.learn([tuple(step) for step in steps.collect()], settings)
 
 
-def _scored(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
-    """Pairs that reach a tier and the minimum probability."""
-    scored = weighed(pairs, weights, stage, settings).where(F.col("tier").isNotNull())
-    return scored.where(probability(F.col("score")) >= settings.least_probability)
+def _likely(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
+    """Pairs that reach a tier and the minimum probability.
+
+    `pairs`: read from disk, because these conditions are long if they are planned together with the weights.
+    """
+    return pairs.where(F.col("tier").isNotNull() & (probability(F.col("score")) >= settings.least_probability))
 
 
 def weighed(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:

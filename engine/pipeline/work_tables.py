@@ -24,7 +24,7 @@ from engine.contracts.facts import (
 )
 from engine.contracts.findings import DISPUTE_LINES, RULE_RESULT, SCORES
 from engine.contracts.forms import FORM_LINES
-from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
+from engine.contracts.links import LINK_CONTRIBUTIONS, LINKS_340B, LINKS_PHARMACY
 from engine.contracts.prepared import (
     LINEAGE,
     PHARMACY_DISPENSES,
@@ -220,6 +220,16 @@ _PAIRS_BY_TUPLE = _schema(
     "entity_own_script string",
     *_COMPARED,
 )
+_WEIGHED = _schema(
+    "key_hash bigint",
+    _REBATE_KEYS,
+    "rebate_type string, rebate_claim string, entity_claim string, entity_row_id string, fill_number bigint",
+    "is_part boolean, days int, tier int, source_row_id string, score double, entity_id string",
+    "parent_entity_id string, entity_pharmacy_key string, entity_date_of_service date, entity_fill_number bigint",
+    "entity_ndc11 string, entity_quantity units, entity_ndc_units units, is_340b_assumed boolean",
+    "fields_differ strings",
+    [T.StructField("contributions", LINK_CONTRIBUTIONS)],
+)
 _LINKS = _schema(list(LINKS_340B.fields), "program string, payer_id string, rebate_type string, entity_claim string")
 _LINKING = {
     "entity_side": _OF_ENTITY,
@@ -229,6 +239,9 @@ _LINKING = {
     "pairs": _PAIRS,
     "pairs_place_of_service": _PAIRS,
     "pairs_tuple": _PAIRS_BY_TUPLE,
+    "pairs_weighed": _WEIGHED,
+    "pairs_weighed_place_of_service": _WEIGHED,
+    "pairs_weighed_tuple": _WEIGHED,
     "links_by_pharmacy": _LINKS,
     "links_place_of_service": _LINKS,
     "links_tuple": _LINKS,

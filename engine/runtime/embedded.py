@@ -21,6 +21,11 @@ CONF = {
     # otherwise every column expression records its call site, which adds three levels to a plan limited to 100
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
+# Settings of DataFusion, which plans and executes for this engine.
+DATAFUSION = {
+    # Further passes of the optimizer hardly change these plans, and planning is most of a small run.
+    "optimizer.max_passes": "1",
+}
 
 
 @cache
@@ -54,5 +59,7 @@ def embedded_session() -> SparkSession:
     atexit.unregister(cast(Any, spark).client._on_exit)
     for key, value in CONF.items():
         spark.conf.set(key, value)
+    for key, value in DATAFUSION.items():
+        spark.sql(f"SET datafusion.{key} = {value}").collect()
     register_embedded(spark)
     return spark
