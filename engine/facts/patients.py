@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.dates import known_day
 from engine.facts.feature import Feature
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import collect_set_over, divide
+from engine.runtime.expressions import all_of, divide
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
-# The most claims of a patient and product: a key with more is a placeholder, not a patient, and the cost of its windows
-# would grow with the square of the claims.
+# The most claims of a patient and product: a key with more is a placeholder, not a patient, and the pairs of its claims
+# would grow with their square.
 MOST_FILLS = 1_000
+# The number of an unknown day: before every known one, and further from it than any span that counts.
+_UNKNOWN_DAY = -(2**30)
+_PATIENT = ("patient", "product")
+_FILL = (*_PATIENT, "day")
 FEATURES = (
     Feature(
         "F42",
@@ -46,37 +52,78 @@ def with_patient_fills(claims: DataFrame) -> DataFrame:
     of a partial fill, which is not a refill. Compare CGDP dispute reason D08.
 
     F43: the number of pharmacies of the claim and of the patient's fills in the 60 days before, unknown ones not
-    counted; NULL without a patient or with more than MOST_FILLS claims.
+    counted; NULL without a patient or with more than MOST_FILLS claims. A claim without a known day has no fills before
+    it.
+
+    Most patients have filled a product on one day, or at one pharmacy. Only the days of the others are sorted and only
+    their pharmacies are compared, because a window over all claims would take ten times as long.
     """
-    # Rows without a patient are distributed by their own id, so they share a key with no other row.
-    spread = F.xxhash64(F.coalesce("patient_key", "source_row_id"))
-    of_patient = ("patient_hash", "patient_key", "ndc9")
-    earlier = Window.partitionBy(*of_patient).orderBy("service_day").rangeBetween(Window.unboundedPreceding, -1)
-    keyed = claims.withColumns(
-        {"patient_hash": spread, "service_day": F.unix_date(known_day(F.col("date_of_service")))}
+    fills = claims.where(F.col("patient_key").isNotNull()).select(
+        F.col("patient_key").alias("patient"),
+        F.col("ndc9").alias("product"),
+        _day().alias("day"),
+        "days_supply",
+        F.col("pharmacy_key").alias("pharmacy"),
     )
-    is_patient = F.col("patient_key").isNotNull() & (
-        F.count(F.lit(1)).over(Window.partitionBy(*of_patient)) <= MOST_FILLS
-    )
-    # Rows of one day share the longest supply, so any of them may be the last of the earlier rows. A window over
-    # structs would take the embedded engine twice as long.
-    longest_supply = F.max("days_supply").over(Window.partitionBy(*of_patient, "service_day"))
-    keyed = keyed.withColumns({"is_patient": is_patient, "longest_supply": longest_supply}).withColumn(
-        "placeholder_row", F.when(~F.col("is_patient"), F.col("source_row_id"))
-    )
-    recent = Window.partitionBy(*of_patient, "placeholder_row").orderBy("service_day").rangeBetween(-OVERLAP_DAYS, -1)
-    pharmacies = F.concat(collect_set_over(F.col("pharmacy_key"), recent), F.array("pharmacy_key"))
-    overlap = F.size(F.array_distinct(F.array_compact(pharmacies)))
-    days_since = F.col("service_day") - F.last("service_day").over(earlier)
-    is_refill = (
-        F.col("patient_key").isNotNull()
-        & (F.col("days_since") <= EARLY_REFILL_DAYS)
-        & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
-    )
-    ratio = divide(F.col("days_since").cast("double"), F.col("previous_supply").cast("double"))
-    keyed = keyed.withColumns({"days_since": days_since, "previous_supply": F.last("longest_supply").over(earlier)})
-    return keyed.select(
+    patients = _patients_to_compare(fills)
+    rows = claims.withColumn("day_of_fill", _day())
+    key = ("patient_key", "ndc9", "day_of_fill")
+    for more in (_days_with_previous(fills, patients), _pharmacies_before(fills, patients)):
+        rows = rows.join(more, on=_equal(key, _FILL), how="left").drop(*_FILL)  # one row per patient, product and day
+    pharmacies = F.concat(F.coalesce("pharmacies_before", F.array().cast("array<string>")), F.array("pharmacy_key"))
+    days_since = F.col("day_of_fill") - F.col("previous_day")
+    is_refill = (days_since <= EARLY_REFILL_DAYS) & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
+    is_patient = F.col("patient_key").isNotNull() & ~F.coalesce("is_crowded", F.lit(False))
+    return rows.select(
         *column_names(claims),
-        F.when(is_refill, ratio).alias("f42_early_refill_ratio"),
-        F.when(F.col("is_patient"), overlap).alias("f43_overlap_pharmacies"),
+        F.when(is_refill, divide(days_since, F.col("previous_supply"))).alias("f42_early_refill_ratio"),
+        F.when(is_patient, F.size(F.array_distinct(F.array_compact(pharmacies)))).alias("f43_overlap_pharmacies"),
     )
+
+
+def _day() -> Column:
+    return F.coalesce(F.unix_date(known_day(F.col("date_of_service"))), F.lit(_UNKNOWN_DAY))
+
+
+def _patients_to_compare(fills: DataFrame) -> DataFrame:
+    """Patients and products with fills on several days, or with too many: is_crowded, has_several_pharmacies.
+
+    An unknown pharmacy beside a known one counts as another.
+    """
+    least, most, known = F.min("pharmacy"), F.max("pharmacy"), F.count("pharmacy")
+    number = F.count(F.lit(1))
+    by_patient = fills.groupBy(*(F.col(name).alias(f"of_{name}") for name in _PATIENT)).agg(
+        (number > MOST_FILLS).alias("is_crowded"),
+        ((least != most) | (known < number)).alias("has_several_pharmacies"),
+        (F.min("day") < F.max("day")).alias("has_several_days"),
+    )
+    return by_patient.where(F.col("has_several_days") | F.col("is_crowded")).drop("has_several_days")
+
+
+def _days_with_previous(fills: DataFrame, patients: DataFrame) -> DataFrame:
+    """Grain: patient, product and day. The day of the fill before, and the longest supply of that day."""
+    by_day = Window.partitionBy(*_PATIENT).orderBy("day")
+    days = _of(patients, fills).groupBy(*_FILL, "is_crowded").agg(F.max("days_supply").alias("supply"))
+    previous = {"previous_day": F.lag("day").over(by_day), "previous_supply": F.lag("supply").over(by_day)}
+    return days.withColumns(previous).drop("supply")
+
+
+def _pharmacies_before(fills: DataFrame, patients: DataFrame) -> DataFrame:
+    """Grain: patient, product and day with fills in the OVERLAP_DAYS before it. Their known pharmacies."""
+    mixed = _of(patients.where("has_several_pharmacies AND NOT is_crowded"), fills)
+    days = mixed.select(*_FILL).distinct()
+    before = mixed.where(F.col("pharmacy").isNotNull()).select(
+        *(F.col(name).alias(f"earlier_{name}") for name in _FILL), F.col("pharmacy").alias("earlier_pharmacy")
+    )
+    of_patient = _equal(_PATIENT, [f"earlier_{name}" for name in _PATIENT])
+    is_near = (F.col("day") - F.col("earlier_day")).between(1, OVERLAP_DAYS)
+    pairs = days.join(before.distinct(), on=of_patient & is_near, how="inner")
+    return pairs.groupBy(*_FILL).agg(F.collect_set("earlier_pharmacy").alias("pharmacies_before"))
+
+
+def _of(patients: DataFrame, fills: DataFrame) -> DataFrame:
+    return fills.join(patients, on=_equal(_PATIENT, [f"of_{name}" for name in _PATIENT]), how="inner")
+
+
+def _equal(names: Sequence[str], others: Sequence[str]) -> Column:
+    return all_of(F.col(name) == F.col(other) for name, other in zip(names, others, strict=True))
