@@ -16,9 +16,11 @@ from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b, states_without_identifiers
 from engine.facts.inflation import inflation_facts, named_reports
 from engine.facts.invoices import corrected_down, invoice_facts, invoice_peers, unbilled, with_invoice_peers
+from engine.facts.settlements import SETTLEMENT_FACTS
 from engine.facts.unread import with_unread_rows
 
 __all__ = [
+    "SETTLEMENT_FACTS",
     "Background",
     "FoundOnClaims",
     "asked_elsewhere",

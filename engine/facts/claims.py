@@ -75,6 +75,7 @@ from engine.facts.unread import with_unread_rows
 from engine.intervals import quarter_number, quarter_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import LOG_DECIMALS, log
+from engine.runtime.keep import Keep, kept_in_place
 from engine.settings import PeerSettings
 
 UNITS = "f24_units_per_prescription"
@@ -169,18 +170,23 @@ class Background:
 
 
 def claim_screen(
-    claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame], as_of: date
+    claims: DataFrame,
+    found: FoundOnClaims,
+    references: Mapping[str, DataFrame],
+    as_of: date,
+    keep: Keep = kept_in_place,
 ) -> DataFrame:
     """CLAIM_SCREEN without the columns that are derived from peers, one row per live rebate claim.
 
-    `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
+    `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL. `keep`
+    writes an intermediate result under a name and returns it.
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
     rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
     # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
-    rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
-    rows = with_patient_fills(rows)
+    rows = with_claim_settlements(rows, references.get("settlements"), as_of, keep).drop(*CLAIM_COLUMNS)
+    rows = with_patient_fills(rows, claims, keep)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, claims, references), _SCREENED, present=())
 

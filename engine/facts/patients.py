@@ -11,6 +11,7 @@ from engine.dates import known_day
 from engine.facts.feature import Feature
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, divide
+from engine.runtime.keep import Keep, kept_in_place
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
@@ -43,8 +44,8 @@ FEATURES = (
 )
 
 
-def with_patient_fills(claims: DataFrame) -> DataFrame:
-    """Add F42 and F43 to `claims`.
+def with_patient_fills(rows: DataFrame, claims: DataFrame | None = None, keep: Keep = kept_in_place) -> DataFrame:
+    """Add F42 and F43 to `rows`.
 
     F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, if they are at most 180 days
     apart; below 1 the fill is early. Previous: the latest strictly earlier date of service of any live row; of several
@@ -57,25 +58,29 @@ def with_patient_fills(claims: DataFrame) -> DataFrame:
 
     Most patients have filled a product on one day, or at one pharmacy. Only the days of the others are sorted and only
     their pharmacies are compared, because a window over all claims would take ten times as long.
+
+    `claims`: the same claims, if `rows` are the result of further steps. `keep` writes the days with earlier fills.
     """
-    fills = claims.where(F.col("patient_key").isNotNull()).select(
-        F.col("patient_key").alias("patient"),
-        F.col("ndc9").alias("product"),
-        _day().alias("day"),
-        "days_supply",
-        F.col("pharmacy_key").alias("pharmacy"),
+    fills = (
+        (rows if claims is None else claims)
+        .where(F.col("patient_key").isNotNull())
+        .select(
+            F.col("patient_key").alias("patient"),
+            F.col("ndc9").alias("product"),
+            _day().alias("day"),
+            "days_supply",
+            F.col("pharmacy_key").alias("pharmacy"),
+        )
     )
-    patients = _patients_to_compare(fills)
-    rows = claims.withColumn("day_of_fill", _day())
-    key = ("patient_key", "ndc9", "day_of_fill")
-    for more in (_days_with_previous(fills, patients), _pharmacies_before(fills, patients)):
-        rows = rows.join(more, on=_equal(key, _FILL), how="left").drop(*_FILL)  # one row per patient, product and day
+    days = keep("fill_days", _days(fills, _patients_to_compare(fills)))
+    on_day = _equal(("patient_key", "ndc9", "day_of_fill"), _FILL)
+    found = rows.withColumn("day_of_fill", _day()).join(days, on=on_day, how="left")  # one row per patient and day
     pharmacies = F.concat(F.coalesce("pharmacies_before", F.array().cast("array<string>")), F.array("pharmacy_key"))
     days_since = F.col("day_of_fill") - F.col("previous_day")
     is_refill = (days_since <= EARLY_REFILL_DAYS) & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
     is_patient = F.col("patient_key").isNotNull() & ~F.coalesce("is_crowded", F.lit(False))
-    return rows.select(
-        *column_names(claims),
+    return found.select(
+        *column_names(rows),
         F.when(is_refill, divide(days_since, F.col("previous_supply"))).alias("f42_early_refill_ratio"),
         F.when(is_patient, F.size(F.array_distinct(F.array_compact(pharmacies)))).alias("f43_overlap_pharmacies"),
     )
@@ -100,16 +105,20 @@ def _patients_to_compare(fills: DataFrame) -> DataFrame:
     return by_patient.where(F.col("has_several_days") | F.col("is_crowded")).drop("has_several_days")
 
 
-def _days_with_previous(fills: DataFrame, patients: DataFrame) -> DataFrame:
-    """Grain: patient, product and day. The day of the fill before, and the longest supply of that day."""
+def _days(fills: DataFrame, patients: DataFrame) -> DataFrame:
+    """Grain: patient, product and day. The day of the fill before, the longest supply of that day, and the known
+    pharmacies of the OVERLAP_DAYS before.
+    """
     by_day = Window.partitionBy(*_PATIENT).orderBy("day")
     days = _of(patients, fills).groupBy(*_FILL, "is_crowded").agg(F.max("days_supply").alias("supply"))
     previous = {"previous_day": F.lag("day").over(by_day), "previous_supply": F.lag("supply").over(by_day)}
-    return days.withColumns(previous).drop("supply")
+    before = _pharmacies_before(fills, patients)
+    joined = days.withColumns(previous).join(before, on=_equal(_FILL, [f"later_{name}" for name in _FILL]), how="left")
+    return joined.select(*_FILL, "is_crowded", *previous, "pharmacies_before")
 
 
 def _pharmacies_before(fills: DataFrame, patients: DataFrame) -> DataFrame:
-    """Grain: patient, product and day with fills in the OVERLAP_DAYS before it. Their known pharmacies."""
+    """Grain: patient, product and day of a patient with several pharmacies, if there are fills before it."""
     mixed = _of(patients.where("has_several_pharmacies AND NOT is_crowded"), fills)
     days = mixed.select(*_FILL).distinct()
     before = mixed.where(F.col("pharmacy").isNotNull()).select(
@@ -118,7 +127,8 @@ def _pharmacies_before(fills: DataFrame, patients: DataFrame) -> DataFrame:
     of_patient = _equal(_PATIENT, [f"earlier_{name}" for name in _PATIENT])
     is_near = (F.col("day") - F.col("earlier_day")).between(1, OVERLAP_DAYS)
     pairs = days.join(before.distinct(), on=of_patient & is_near, how="inner")
-    return pairs.groupBy(*_FILL).agg(F.collect_set("earlier_pharmacy").alias("pharmacies_before"))
+    later = [F.col(name).alias(f"later_{name}") for name in _FILL]
+    return pairs.groupBy(*later).agg(F.collect_set("earlier_pharmacy").alias("pharmacies_before"))
 
 
 def _of(patients: DataFrame, fills: DataFrame) -> DataFrame:

@@ -20,6 +20,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import union_all
+from engine.runtime.keep import Keep, kept_in_place
 
 CREDIT, DISPUTE, FREED = "CREDIT", "DISPUTE", "FREED"
 # The effect of each kind of settlement on units; PAID changes nothing that findings use.
@@ -46,7 +47,9 @@ SETTLEMENT_FACTS = (
 CLAIM_COLUMNS = ("plan_id", "claim_id", "claim_line", "invoice_number")
 
 
-def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
+def with_claim_settlements(
+    claims: DataFrame, settlements: DataFrame | None, as_of: date, keep: Keep = kept_in_place
+) -> DataFrame:
     """Add `settlement`, a struct of SETTLEMENT_FACTS, to `claims`.
 
     It covers settlements up to `as_of` and is NULL if none is allotted to the claim.
@@ -55,6 +58,7 @@ def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_
     Medicaid BASE), and its payer: by payer_id or state, or by neither if only one payer has the claim. One that names
     no claim is spread over those claims of its invoice line that no settlement names, in the order of the claim key;
     such a settlement does not count on a claim received after it. Units are NDC units (as received if not converted).
+    `keep` writes the few claims with a settlement.
     """
     if settlements is None:
         return claims.withColumn("settlement", absent(SETTLEMENT_FACTS))
@@ -75,7 +79,7 @@ def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_
         F.col("received_at").cast("date").alias("received"),
     )
     events = _events(settlements, as_of)
-    return _joined(claims, _facts(_allotted(_claim_pairs(rows, events))))
+    return _joined(claims, keep("settled", _facts(_allotted(_claim_pairs(rows, events)))))
 
 
 def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:

@@ -11,12 +11,13 @@ from engine.contracts.codes import NotLinked
 from engine.contracts.links import CANDIDATE_PAIRS
 from engine.link import keys
 from engine.link.agreement import compared, tier_name, with_levels
-from engine.link.claims_340b import Keep, block_by_pharmacy, link_340b, weighed
+from engine.link.claims_340b import block_by_pharmacy, link_340b, weighed
 from engine.link.keys import Block
 from engine.link.learned import Learned
 from engine.link.pairs import is_comparable, only_pairs, pairs_of_key, pairs_of_tuple, tuple_sides
 from engine.link.weights import probability
 from engine.runtime.expressions import array_contains, union_all
+from engine.runtime.keep import Keep
 from engine.settings import LinkSettings
 
 # A link may depend on an earlier link of the 340B claim, and that on competing claims: each stage adds the claims that

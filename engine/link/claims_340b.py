@@ -7,7 +7,7 @@ and, if Rx numbers cannot be compared, all other attributes of a dispense.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -22,9 +22,8 @@ from engine.link.keys import Block
 from engine.link.learned import Learned
 from engine.link.pairs import not_yet_linked, only_pairs, pairs_by_chance, pairs_of_key, pairs_of_tuple, tuple_sides
 from engine.link.weights import Counts, LinkWeights, estimated_weights, probability, score, with_prior_of
+from engine.runtime.keep import Keep
 from engine.settings import LinkSettings
-
-Keep = Callable[[str, DataFrame], DataFrame]
 
 
 @dataclass(frozen=True)

@@ -94,11 +94,15 @@ def _counted(run: Run, described: DescribedSubject) -> int:
 
 def _claims(run: Run, linked: Linked, live: LiveClaims, on_claims: facts.FoundOnClaims) -> DescribedClaims:
     settings = run.settings
-    screen = facts.claim_screen(live.all, on_claims, linked.references, settings.today)
+    screen = facts.claim_screen(live.all, on_claims, linked.references, settings.today, partial(_kept, run))
     screen = run.work.write(work_tables.FACTS[Subject.REBATE_CLAIM], screen)
     peers = run.work.write(work_tables.PEERS[Subject.REBATE_CLAIM], facts.claim_peers(screen, settings.peers))
     rows = facts.with_claim_peers(screen, peers, settings.peers)
     return DescribedClaims(Subject.REBATE_CLAIM, rows, peers, run, linked, live, on_claims)
+
+
+def _kept(run: Run, name: str, rows: DataFrame) -> DataFrame:
+    return run.work.write(work_tables.CLAIM_HISTORY.of(name), rows)
 
 
 def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | None:

@@ -33,6 +33,7 @@ from engine.contracts.prepared import (
 )
 from engine.contracts.tables import SUBJECT_FEEDS, TABLES
 from engine.contracts.tie_out import TIE_OUT
+from engine.facts import SETTLEMENT_FACTS
 from engine.positions import ENTRIES
 from engine.prepare import conformed_schema
 from engine.rules import FACTS_OF, SCORE_FACTS
@@ -266,7 +267,7 @@ LINKING = WorkTables(
 
 _ON_CLAIMS = (
     *("conformed", "netting", "links_340b", "links_pharmacy", "duplicates", "asked_elsewhere", "taken_back"),
-    *("unbilled", "corrected_down", "flags_340b", "link/contract_pharmacies"),
+    *("unbilled", "corrected_down", "flags_340b", "link/contract_pharmacies", "claim_history"),
 )
 # Columns that are not written: they are added to every row from its peers when the facts are read.
 _FROM_PEERS = {
@@ -279,6 +280,26 @@ def _before_peers(schema: T.StructType) -> T.StructType:
     return T.StructType([field for field in schema if field.name not in _FROM_PEERS])
 
 
+_CLAIM_HISTORY = {
+    "settled": T.StructType(
+        [
+            T.StructField("settled_row_id", T.StringType()),
+            T.StructField("settlement", T.StructType(list(SETTLEMENT_FACTS))),
+        ]
+    ),
+    "fill_days": _schema(
+        "patient string, product string, day int, is_crowded boolean, previous_day int, previous_supply bigint",
+        "pharmacies_before strings",
+    ),
+}
+CLAIM_HISTORY = WorkTables(
+    "claim_history",
+    "result",
+    Step.FACTS,
+    "rebate claim with a settlement; patient, product and day of service",
+    lambda name: _CLAIM_HISTORY[name],
+    _PREPARED,
+)
 FACTS = {
     Subject.REBATE_CLAIM: WorkTable(
         "facts/claims", Step.FACTS, "live rebate claim", _before_peers(CLAIM_SCREEN), _ON_CLAIMS

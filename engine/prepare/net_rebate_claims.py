@@ -31,8 +31,7 @@ from engine.contracts.prepared import LINEAGE, PREPARED_REBATE_CLAIMS
 from engine.intervals import join_as_of
 from engine.prepare.row_ids import good_rows, repeated_hashes, repeated_row_ids
 from engine.runtime.column_names import column_names
-
-Keep = Callable[[str, DataFrame], DataFrame]
+from engine.runtime.keep import Keep, kept_in_place
 
 # Rows equal in all of these columns are deliveries of the same row.
 _DELIVERY = (
@@ -55,11 +54,6 @@ _MOST_ROUNDS = 10
 # of another key, where its lineage goes on.
 _HEAD = "struct<program: string, claim_line: bigint, ordinal: int, began: bigint, adjusting_row: bigint>"
 _KINDS = len(Transaction)
-
-
-def kept_in_place(_: str, rows: DataFrame) -> DataFrame:
-    """Keep a result in the session; for tests and samples."""
-    return rows.localCheckpoint()
 
 
 def net_rebate_claims(conformed: DataFrame, keep: Keep = kept_in_place) -> DataFrame:

@@ -8,8 +8,9 @@ from engine.contracts.columns import Table
 from engine.prepare.net_entity_claims import net_entity_claims
 from engine.prepare.net_invoices import net_invoices
 from engine.prepare.net_pharmacy_claims import net_pharmacy_claims
-from engine.prepare.net_rebate_claims import Keep, kept_in_place, net_rebate_claims
+from engine.prepare.net_rebate_claims import net_rebate_claims
 from engine.prepare.net_references import net_references
+from engine.runtime.keep import Keep, kept_in_place
 
 _FEEDS = {
     "pharmacy_claims": net_pharmacy_claims,
