@@ -26,13 +26,19 @@ DATAFUSION = {
     # Further passes of the optimizer hardly change these plans, and planning is most of a small run.
     "optimizer.max_passes": "1",
 }
+# Read when the library is loaded; a user's own setting counts. Parquet has statistics of row groups alone, because
+# those of pages take longer to write than they save in reading.
+ENVIRONMENT = {
+    "RUST_LOG": "error",
+    "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
+}
 
 
 @cache
 def _server() -> Any:
     """The server of this process, listening on a free port of the loopback address."""
-    # the library reads this when it is loaded
-    os.environ.setdefault("RUST_LOG", "error")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", _checkpoints())
     from pysail.spark import SparkConnectServer
 
