@@ -21,8 +21,6 @@ from engine.settings import Settings
 
 AS_OF = "2026-09-30"
 RUN_ID = "run"
-# Enough to state that there are intervals and on which side of zero they are.
-FEW_TREES_AND_RESAMPLES = {"detectors": {"isolation_forest": {"trees": 50}}, "evaluation": {"resamples": 40}}
 # One invoice line without a problem, as text.
 INVOICE = {
     "program": "MDRP_FFS",
@@ -107,7 +105,7 @@ def settings_in(claims: Path, output: Path, **changed: Any) -> Settings:
             "input": {"root": str(claims), "tables": products if (claims / "products.parquet").exists() else {}},
             "output": {"root": str(output)},
             "as_of": AS_OF,
-            "model": FEW_TREES_AND_RESAMPLES,
+            "model": {"detectors": {"isolation_forest": {"trees": 50}}},
             **changed,
         }
     )

@@ -19,7 +19,7 @@ from jobs.check_connections import check_connections
 from jobs.export import export
 from tests.database.servers import Server
 from tests.end_to_end.run_comparison import differences_of_results
-from tests.end_to_end.runs import AS_OF, FEW_TREES_AND_RESAMPLES, FinishedRun, in_another_order
+from tests.end_to_end.runs import AS_OF, FinishedRun, in_another_order
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +79,7 @@ def settings_file(server: Server, folder: Path) -> Path:
             | {"products": {"connection": "claims", "table": server.table("products"), "complete": True}},
         },
         "output": {"root": str(folder / "runs"), "connection": "claims", "database_schema": server.schema},
-        "model": FEW_TREES_AND_RESAMPLES,
+        "model": {"detectors": {"isolation_forest": {"trees": 50}}},
         "spark": {"conf": {"spark.sql.shuffle.partitions": 4}},
     }
     path = folder / "settings.yaml"
