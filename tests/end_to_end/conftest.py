@@ -14,10 +14,13 @@ from pyspark.sql import SparkSession
 
 from engine.runtime.storage import storage_of
 from engine.settings import Settings
-from tests.end_to_end.runs import RUN_ID, FinishedRun, detect_in
+from jobs.common import DEFAULT_CONFIG
+from tests.end_to_end import contract_scenarios
+from tests.end_to_end.runs import RUN_ID, FinishedRun, detect_as_configured, detect_in
 
 DISPENSES = 20_000
 SEED = 7
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "dispute-forms"
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,27 @@ def generated_claims(spark: SparkSession, made_once: Any) -> Path:
 def generated_run(spark: SparkSession, generated_claims: Any, made_once: Any) -> FinishedRun:
     output = made_once("runs", lambda folder: detect_in(spark, generated_claims, folder))
     return FinishedRun(output / RUN_ID, generated_claims)
+
+
+@pytest.fixture(scope="session")
+def scenarios_run(spark: SparkSession, made_once: Any) -> FinishedRun:
+    """The scenarios of contract_scenarios.py, in one input."""
+
+    def judge(folder: Path) -> None:
+        contract_scenarios.write(folder / "in")
+        as_of = contract_scenarios.AS_OF
+        detect_as_configured(spark, DEFAULT_CONFIG, folder / "in", folder / "out", "first", as_of)
+
+    folder = made_once("scenarios", judge)
+    return FinishedRun(folder / "out" / "first", folder / "in")
+
+
+@pytest.fixture(scope="session")
+def example_run(spark: SparkSession, made_once: Any) -> FinishedRun:
+    """The first quarter of the example in docs/dispute-forms.md."""
+
+    def judge(folder: Path) -> None:
+        settings = str(EXAMPLE / "settings.yaml")
+        detect_as_configured(spark, settings, EXAMPLE / "input", folder, "2025-12", "2025-12-15")
+
+    return FinishedRun(made_once("example", judge) / "2025-12", EXAMPLE / "input")

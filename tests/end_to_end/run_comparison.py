@@ -33,14 +33,7 @@ _COMPARED_SUMMARY = (
 
 def differences(one: Path, other: Path) -> list[str]:
     """What differs between two published folders, one text per table and column, with the first rows side by side."""
-    found = []
-    tables = sorted({*_tables(one), *_tables(other)})
-    for name in tables:
-        left, right = (_tables(folder).get(name) for folder in (one, other))
-        if left is None or right is None:
-            found.append(f"{name}: only in {one if right is None else other}")
-        else:
-            found += _of_tables(name, left, right)
+    found = differences_of_results(one, other)
     workbooks = sorted({str(file.relative_to(folder)) for folder in (one, other) for file in folder.rglob("*.xlsx")})
     for name in workbooks:
         found += _of_values(name, *(_sheets(folder / name) for folder in (one, other)))
@@ -49,6 +42,19 @@ def differences(one: Path, other: Path) -> list[str]:
     summaries = [_json(folder / "summary.json") for folder in (one, other)]
     for name in _COMPARED_SUMMARY:
         found += _of_values(f"summary.json {name}", *(summary.get(name) for summary in summaries))
+    return found
+
+
+def differences_of_results(one: Path, other: Path) -> list[str]:
+    """What differs between the tables of two published folders: Parquet and CSV files."""
+    found = []
+    tables = sorted({*_tables(one), *_tables(other)})
+    for name in tables:
+        left, right = (_tables(folder).get(name) for folder in (one, other))
+        if left is None or right is None:
+            found.append(f"{name}: only in {one if right is None else other}")
+        else:
+            found += _of_tables(name, left, right)
     return found
 
 

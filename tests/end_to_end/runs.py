@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class FinishedRun:
     def findings(self) -> pd.DataFrame:
         return pd.read_parquet(self.folder / "findings")
 
+    def copied(self, output: Path) -> FinishedRun:
+        """The run in an output folder of its own, for tests that add to it."""
+        shutil.copytree(self.folder, output / self.folder.name)
+        return FinishedRun(output / self.folder.name, self.claims)
+
     def json(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text())
 
@@ -65,6 +71,16 @@ def detect_in(spark: SparkSession, claims: Path, output: Path, run_id: str = RUN
     settings = settings_in(claims, output, **changed)
     pipeline.detect(spark, settings, RunOptions(run_id=run_id), lambda _: None)
     return output / run_id
+
+
+def detect_as_configured(spark: SparkSession, config: str, claims: Path, output: Path, run_id: str, as_of: str) -> None:
+    """The main job with the settings that its command line would read from `config`."""
+    from engine import pipeline
+    from engine.runs import RunOptions
+    from jobs.common import settings_of
+
+    settings = settings_of(config, str(claims), str(output), datetime.fromisoformat(as_of), None)
+    pipeline.detect(spark, settings, RunOptions(run_id=run_id), lambda _: None)
 
 
 def in_another_order(claims: Path, folder: Path) -> Path:

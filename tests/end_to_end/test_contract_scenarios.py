@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
-from jobs.detect import detect
-from tests.end_to_end.contract_scenarios import AS_OF, NOT_STATED, Expected, World, worlds, write
+from tests.end_to_end.contract_scenarios import NOT_STATED, Expected, World, worlds
+from tests.end_to_end.runs import FinishedRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
@@ -18,23 +18,15 @@ WORLDS = worlds()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return tmp_path_factory.mktemp("scenarios")
+def outcome(scenarios_run: FinishedRun) -> Any:
+    """Findings by row, and drafted units by row."""
+    found = {row["source_row_id"]: row for row in parquet.read_table(scenarios_run.folder / "findings").to_pylist()}
+    return found, {row["source_row_id"]: Decimal(row["units_disputed"]) for row in drafted_lines(scenarios_run)}
 
 
-@pytest.fixture
-def outcome(folder: Any, run_job: Any) -> Any:
-    """Findings by row, and drafted units by row, of a run that the first test starts."""
-    run = folder / "out" / "r"
-    if not run.exists():
-        write(folder / "in")
-        words = ["--input", folder / "in", "--output", folder / "out", "--run-id", "r", "--as-of", AS_OF]
-        ended = run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{folder}/mlflow.db")
-        assert ended.status == 0, ended
-    found = {row["source_row_id"]: row for row in parquet.read_table(run / "findings").to_pylist()}
-    with (run / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
-        drafted = {row["source_row_id"]: Decimal(row["units_disputed"]) for row in csv.DictReader(file)}
-    return found, drafted
+def drafted_lines(run: FinishedRun) -> list[dict[str, str]]:
+    with (run.folder / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=[world.name for world in WORLDS])
@@ -50,12 +42,10 @@ def test_scenario(world: World, outcome: Any) -> None:
             compare(row, finding, said, expected, drafted)
 
 
-@pytest.mark.usefixtures("outcome")
-def test_a_drafted_line_says_which_rebate_it_disputes(folder: Any) -> None:
+def test_a_drafted_line_says_which_rebate_it_disputes(scenarios_run: FinishedRun) -> None:
     """Audit, A5: a federal and a supplemental line of one dispense are distinct in what is sent."""
     (world,) = [world for world in WORLDS if world.name == "federal_and_supplemental_rebates_of_one_dispense"]
-    with (folder / "out" / "r" / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
-        lines = {row["source_row_id"]: row for row in csv.DictReader(file)}
+    lines = {row["source_row_id"]: row for row in drafted_lines(scenarios_run)}
     kinds = {name: lines[world.row(name)]["rebate_type"] for name in ("federal", "supplemental")}
     assert kinds == {"federal": "FEDERAL", "supplemental": "SUPPLEMENTAL"}
     assert "sub_program" in lines[world.row("federal")]

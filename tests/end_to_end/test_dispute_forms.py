@@ -17,17 +17,18 @@ import pytest
 from jobs.detect import detect
 from jobs.export import export
 from jobs.feedback import feedback
+from tests.end_to_end.conftest import EXAMPLE
+from tests.end_to_end.runs import FinishedRun
 
 pytestmark = pytest.mark.slow
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "dispute-forms"
 SETTINGS = ("--config", EXAMPLE / "settings.yaml")
 REVIEW = ("review/findings.csv", "review/findings.xlsx", "report.html", "disputes/detail.csv")
 
 
 def _detect(run_job: Any, output: Any, run_id: str, as_of: Any, *more: Any) -> None:
     words = ["--input", EXAMPLE / "input", "--output", output, "--run-id", run_id, "--as-of", as_of, *SETTINGS, *more]
-    ended = run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{output.parent}/mlflow.db")
+    ended = run_job(detect, *words)
     assert ended.status == 0, ended
 
 
@@ -58,10 +59,11 @@ def _content(run: Path) -> dict[str, str]:
     return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job: Any, tmp_path: Path) -> None:
+def test_a_quarter_from_invoice_to_the_next_quarters_difference(
+    run_job: Any, example_run: FinishedRun, tmp_path: Path
+) -> None:
     output = tmp_path / "out"
-    _detect(run_job, output, "2025-12", "2025-12-15")
-    run = output / "2025-12"
+    run = example_run.copied(output).folder
     # STRONG lines alone: the duplicate of 30 units; the 340B claim is MEDIUM and waits for an analyst
     assert _form(run / "disputes" / "rosi", "DRAFT-*", "AEFGHIJKO") == [
         dict(zip("AEFGHIJKO", row, strict=True))
@@ -100,6 +102,8 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job: Any, tm
     assert "nothing    no decided line is left to send" in _final(run_job, output, "2025-12", "2025-12-18")
 
     _detect(run_job, output, "2026-03", "2026-03-16")
+    found = parquet.read_table(output / "2026-03" / "findings").to_pylist()
+    assert sorted(row["finding_id"] for row in found if row["decision"] == "DISPUTE") == sorted(decided)
     _final(run_job, output, "2026-03", "2026-03-16")
     (later,) = (output / "2026-03" / "disputes" / "final").iterdir()
     # 30 units credited by the state, 30 given up: 170 left, all of them paid now; the other product did not change

@@ -65,7 +65,6 @@ def words(claims: Any, runs: Any, row: str, run_id: str = "run") -> list[Any]:
     return ["--input", claims, "--output", runs, "--run-id", run_id, "--source-row-id", row]
 
 
-@pytest.mark.both_engines
 def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished: Any, run_job: Any) -> None:
     claims, runs = finished
     ended = run_job(explain, *words(claims, runs, "file/1"))

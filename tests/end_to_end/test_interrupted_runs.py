@@ -24,7 +24,7 @@ from engine.tracking import Tracker
 from jobs.detect import detect
 from tests.end_to_end.runs import INVOICE
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
+pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 300
@@ -75,6 +75,7 @@ def started(tmp_path: Path, words: Any) -> Iterator[Any]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.both_engines
 def test_a_run_killed_resumed_ended_by_sigterm_and_resumed(
     started: Any, words: Any, run_job: Any, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_run_killed_resumed_ended_by_sigterm_and_resumed(
     assert ledger["invoices"][0]["rows_in"] == 2
 
 
+@pytest.mark.both_engines
 def test_damage_to_the_work_folder_is_reported_as_such_and_computed_again_on_resume(
     words: Any, run_job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,22 +12,15 @@ import openpyxl
 import pyarrow.parquet as parquet
 import pytest
 
-from jobs.detect import detect
 from jobs.export import export
 from jobs.feedback import feedback
+from tests.end_to_end.conftest import EXAMPLE
 from tests.end_to_end.libreoffice import NEEDED, saved_by_libreoffice
+from tests.end_to_end.runs import FinishedRun
 
 pytestmark = [pytest.mark.slow, NEEDED]
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "dispute-forms"
 SETTINGS = ("--config", EXAMPLE / "settings.yaml")
-
-
-def _detect(run_job: Any, folder: Any, run_id: str) -> Any:
-    words = ["--input", EXAMPLE / "input", "--output", folder / "out", "--run-id", run_id, "--as-of", "2025-12-18"]
-    ended = run_job(detect, *words, *SETTINGS, "--set", f"mlflow.tracking_uri=sqlite:///{folder}/mlflow.db")
-    assert ended.status == 0, ended
-    return folder / "out" / run_id
 
 
 def _hand_in(run_job: Any, folder: Any, path: Any) -> Any:
@@ -37,8 +30,8 @@ def _hand_in(run_job: Any, folder: Any, path: Any) -> Any:
     return ended.out
 
 
-def test_edited_in_libreoffice_and_handed_in(run_job: Any, tmp_path: Path) -> None:
-    run = _detect(run_job, tmp_path, "first")
+def test_edited_in_libreoffice_and_handed_in(run_job: Any, example_run: FinishedRun, tmp_path: Path) -> None:
+    run = example_run.copied(tmp_path / "out").folder
     workbook = run / "review" / "findings.xlsx"
     saved = saved_by_libreoffice(workbook, "xlsx", tmp_path)
     _check_same_workbook(workbook, saved)
@@ -61,12 +54,9 @@ def test_edited_in_libreoffice_and_handed_in(run_job: Any, tmp_path: Path) -> No
     assert sorted(row["finding_id"] for row in kept) == decided
     assert {(row["decision"], row["decided_by"], row["reason"]) for row in kept} == {("DISPUTE", "Ann 😀", "=1+1")}
 
-    second = _detect(run_job, tmp_path, "second")
-    rows = parquet.read_table(second / "findings").to_pylist()
-    assert sorted(row["finding_id"] for row in rows if row["decision"] == "DISPUTE") == decided
-    words = ["--final", "--run-id", "second", "--output", tmp_path / "out", "--as-of", "2025-12-18", *SETTINGS]
+    words = ["--final", "--run-id", run.name, "--output", tmp_path / "out", "--as-of", "2025-12-18", *SETTINGS]
     assert run_job(export, *words).status == 0
-    (sent,) = (second / "disputes" / "final").iterdir()
+    (sent,) = (run / "disputes" / "final").iterdir()
     forms = sorted(sent.rglob("*.xlsx"))
     assert [path.name.split("-")[0] for path in forms] == ["pqas", "rosi"]
     for form in forms:
