@@ -15,6 +15,8 @@ from engine.settings import RuleSettings, Settings
 
 (ANOMALY_RULE,) = {rule.id for rule in REGISTRY.rules() if rule.is_model}
 BARRING_RULES = tuple(sorted({rule.id for rule in REGISTRY.rules() if rule.bars_disputes}))
+# By rule id.
+ROOT_CAUSES = {rule.id: rule.root_cause for rule in REGISTRY.rules()}
 # Data source by rule id, for rules that can support another rule.
 DATA_SOURCES = {rule.id: rule.data_source for rule in REGISTRY.rules() if rule.data_source is not None}
 

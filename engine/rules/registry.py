@@ -10,6 +10,7 @@ from enum import StrEnum
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.root_causes import RootCause
 from engine.settings import Settings
 
 ThresholdValue = float | int | str | date | list[str]
@@ -137,8 +138,9 @@ class Rule:
     rules. `in_force`: the first day of service that it covers, and the day after the last (invoices: first days of
     periods); None: unbounded. `version`: is increased when its result on the same row changes.
 
-    `data_source`: None for a rule that only informs and supports no other. `bars_disputes`: if all its guards pass, a
-    dispute is no longer possible. `is_model`: it reports results of the anomaly model.
+    `root_cause`: what its findings have in common with others of their case. `data_source`: None for a rule that only
+    informs and supports no other. `bars_disputes`: if all its guards pass, a dispute is no longer possible. `is_model`:
+    it reports results of the anomaly model.
     """
 
     id: str
@@ -162,6 +164,7 @@ class Rule:
     enabled: bool
     in_force: tuple[date | None, date | None]
     version: int
+    root_cause: RootCause
     data_source: DataSource | None
     bars_disputes: bool
     is_model: bool
@@ -198,8 +201,11 @@ class Registry:
             if rule.id in self.ids:
                 raise RegistryError(f"two rules with id {rule.id}")
             _check(rule)
+        causes = {known.root_cause.name: known.root_cause for known in self._rules.values()}
         defaults: dict[str, ThresholdValue] = {}
         for rule in rules:
+            if causes.get(rule.root_cause.name, rule.root_cause) != rule.root_cause:
+                raise RegistryError(f"{rule.id} has another root cause {rule.root_cause.name} than the rules before it")
             for threshold in rule.thresholds:
                 if defaults.setdefault(threshold.name, threshold.default) != threshold.default:
                     raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
@@ -254,6 +260,7 @@ def rule(
     party: Party,
     action: Action,
     citation: str,
+    root_cause: RootCause,
     data_source: DataSource | None,
     codes: tuple[str, ...] = (),
     document: str = "",
@@ -303,6 +310,7 @@ def rule(
             enabled=enabled,
             in_force=in_force,
             version=own.version or version,
+            root_cause=root_cause,
             data_source=data_source,
             bars_disputes=bars_disputes,
             is_model=is_model,

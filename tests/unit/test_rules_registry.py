@@ -29,6 +29,7 @@ from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.dispute_codes import DisputeCode
 from engine.rules.registry import DataSource, On, RegistryError, Rule, Threshold, rule
+from engine.rules.root_causes import Root, RootCause
 from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
@@ -39,6 +40,7 @@ CONF = Path(__file__).parents[2] / "conf"
 CODES = dispute_codes(str(CONF / "reference"))
 DAY = date(2026, 3, 1)
 ON_CLAIMS = {Subject.REBATE_CLAIM: ()}
+CAUSE = RootCause("CAUSE", Root.PRODUCT, "product {} is the cause")
 
 
 def enter(
@@ -59,7 +61,7 @@ def enter(
         action=Action.DISPUTE,
         citation="none",
         registry=registry,
-        **{"data_source": DataSource.QUANTITIES_AND_AMOUNTS, **others},
+        **{"root_cause": CAUSE, "data_source": DataSource.QUANTITIES_AND_AMOUNTS, **others},
     )
     def function(_facts: Any, _given: Any) -> None:
         raise AssertionError("not called")
@@ -89,6 +91,15 @@ def test_an_id_is_taken_once() -> None:
     enter(registry)
     with pytest.raises(RegistryError, match="two rules with id R900"):
         enter(registry, on={Subject.INVOICE: ()})
+
+
+def test_a_name_of_a_root_cause_means_one_thing() -> None:
+    registry = Registry()
+    enter(registry)
+    enter(registry, "R901")
+    other = RootCause(CAUSE.name, Root.NOTHING, "there is no cause")
+    with pytest.raises(RegistryError, match="R902 has another root cause CAUSE"):
+        enter(registry, "R902", root_cause=other)
 
 
 def test_a_subject_states_only_what_differs_on_it() -> None:

@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, is_federal, line_invoiced, not_below_zero, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import DataSource, Given, On, Threshold, rule
@@ -103,6 +104,7 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-R-144 data definitions",
     document="the claim line",
@@ -198,6 +200,7 @@ def line_at_another_price(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 adjustment codes A, B and I",
     document="the unit rebate amount as reported to CMS",

@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Hit
@@ -95,6 +96,7 @@ def unusual_invoice_line(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     is_model=True,
     citation="support for CMS-304 dispute codes Q, R and S",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
@@ -55,6 +56,7 @@ PAIR_AT_ANOTHER_DATE = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.UNIT_CONVERSION,
     citation="42 U.S.C. 1396r-8(a)(7); 42 CFR 447.520; CMS-304 dispute code K",
     document="the crosswalk row of code and product",
@@ -102,6 +104,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.UNIT_CONVERSION,
     citation="42 U.S.C. 1396r-8(a)(7); CMS dispute resolution program, J-codes",
     document="the crosswalk rows of the product",

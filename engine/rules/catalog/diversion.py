@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
@@ -25,6 +26,7 @@ from engine.rules.text import sentence
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.DIVERSION_PATTERN,
     data_source=DataSource.PRESCRIBER_DISTANCE_AND_VOLUME,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 55156 (October 24, 1996)",
     thresholds=(

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID_AND_CONTRACTS,
     WASTE_LINE,
@@ -118,6 +119,7 @@ def _earlier_row(f: Facts) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
@@ -146,6 +148,7 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
@@ -168,6 +171,7 @@ def in_both_programs(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
@@ -191,6 +195,7 @@ def in_two_states(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
@@ -220,6 +225,7 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
     route=Route.PBM,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="rebate contract; 42 U.S.C. 1396a(a)(25)",
     document="both claim lines",

@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.activation import COMPLETE
 from engine.rules.common import (
     MEDICAID,
@@ -81,6 +82,7 @@ def line_of_unknown_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
     document="the product file",
@@ -126,6 +128,7 @@ def line_of_excluded_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
     document="the product's status in the product file",
@@ -178,6 +181,7 @@ def line_of_another_labeler(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.LABELER_NOT_OURS,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 adjustment code G",
     document="letter on the transfer of the labeler code",
@@ -225,6 +229,7 @@ def line_of_program_outside(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.SUB_PROGRAM,
     data_source=DataSource.CLAIM_PROGRAM,
     citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
     document="the claim's program",

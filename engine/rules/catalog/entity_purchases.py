@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import add_months, known_day
 from engine.intervals import quarter_of
+from engine.rules import root_causes
 from engine.rules.common import quarter_after
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import DataSource, Given, Threshold, rule
@@ -29,6 +30,7 @@ _QUARTERS = 4
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.PURCHASES_AT_340B_PRICE,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 65406 (December 12, 1996)",
     thresholds=(

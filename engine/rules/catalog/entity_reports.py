@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import days_between
+from engine.rules import root_causes
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit, reference_row
@@ -25,6 +26,7 @@ CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: t
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.TWO_ENTITIES,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
 )
@@ -56,6 +58,7 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.REPORTED_TWICE,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="340B claims submission: one live claim for a dispense",
 )
@@ -85,6 +88,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.LATE_REPORTS,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
     thresholds=(Threshold("policy_days", 45, "days from the date of service in which a claim must be reported"),),
@@ -126,6 +130,7 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.LATE_REPORTS,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
     guards=(CORRECTION, SNAPSHOT),

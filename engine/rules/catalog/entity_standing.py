@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.dates import days_between
+from engine.rules import root_causes
 from engine.rules.activation import COMPLETE
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
@@ -48,6 +49,7 @@ def in_house(f: Facts) -> Check:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.ENTITY_NOT_ACTIVE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(4)",
     thresholds=(Threshold("days_of_lapse", 92, "days without participation that a late recertification may explain"),),
@@ -90,6 +92,7 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.CONTRACT_NOT_REGISTERED,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
     thresholds=(
@@ -154,6 +157,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(e)",
     thresholds=(

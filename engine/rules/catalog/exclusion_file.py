@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.intervals import start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     DOCUMENT_EXCLUSION_FILE,
     FFS,
@@ -40,6 +41,7 @@ STATE_METHOD = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.MEDICAID_EXCLUSION_FILE,
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_EXCLUSION_FILE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.catalog.links_340b import (
     ONE_CONTRACT,
     contract_known_from,
@@ -60,6 +61,7 @@ CONTRACT_TERMS = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.IDENTIFIER_NOT_USED,
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_FLAG,
@@ -81,6 +83,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.IDENTIFIER_NOT_USED,
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_FLAG,
@@ -102,6 +105,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    root_cause=root_causes.IDENTIFIER_NOT_USED,
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",

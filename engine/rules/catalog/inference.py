@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MCO, has_340b_flag, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import DataSource, Given, Threshold, rule
@@ -22,6 +23,7 @@ CLAIMS_OF_ENTITY = Guard(
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.PHARMACY_340B,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="GAO-20-212; OIG OEI-05-14-00430",
     thresholds=(Threshold("share_340b", 0.6, "part of the pharmacy's claims for the product that are 340B claims"),),
@@ -55,6 +57,7 @@ def inferred_from_prescriber_and_pharmacy(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.OURSELVES,
     action=Action.NONE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.MEDICAID_EXCLUSION_FILE,
     citation="CMCS Informational Bulletin of 2020-01-08; HRSA Policy Release 2014-1",
     accompanies=True,

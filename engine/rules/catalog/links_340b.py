@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     DOCUMENT_ENTITY_CLAIM,
     FFS,
@@ -162,6 +163,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_ENTITY_CLAIM,
@@ -183,6 +185,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_ENTITY_CLAIM,
@@ -274,6 +277,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
@@ -295,6 +299,7 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",

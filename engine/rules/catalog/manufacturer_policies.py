@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.activation import COMPLETE
 from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
@@ -42,6 +43,7 @@ _OFFERED_AT = {
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.OUTSIDE_POLICY,
     data_source=DataSource.MANUFACTURER_POLICIES,
     citation="Sanofi v. HHS, 58 F.4th 696 (3d Cir. 2023); Novartis v. Johnson, 102 F.4th 452 (D.C. Cir. 2024)",
     guards=(STATE_LAW, EXEMPT_ENTITY, IN_HOUSE, DESIGNATED, SNAPSHOT),

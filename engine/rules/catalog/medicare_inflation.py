@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import SNAPSHOT, day, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
@@ -39,6 +40,7 @@ ESTIMATE = Guard(
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-114b(b)(1)(B) (SSA 1860D-14B(b)(1)(B))",
     thresholds=(
@@ -88,6 +90,7 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.MODIFIER_MISSING,
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-3a(i)(3)(B)(ii)(I) (SSA 1847A(i)(3))",
     thresholds=(

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.dates import add_days, eastern_day
 from engine.intervals import quarter_of, start_of_quarter
+from engine.rules import root_causes
 from engine.rules.catalog.links_340b import LINK_TIERS, entity_reported, link_evidence
 from engine.rules.catalog.medicare_transactions import MFP_IN_FORCE
 from engine.rules.common import (
@@ -49,6 +50,7 @@ LATER_REVERSAL = Guard(
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1320f-2(d); CMS final guidance for 2027, section 40.4",
     document="the entity's claim and the quarter's ceiling price against the MFP",
@@ -147,6 +149,7 @@ def _refund_due(f: Facts) -> Column:
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS final guidance for 2027, section 40.4",
     document="wholesale acquisition cost and negotiated price of the quarter",

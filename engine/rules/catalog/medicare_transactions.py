@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import claim_units, payer_requested
 from engine.rules.hit import Facts, Guard, Hit, one_of
 from engine.rules.registry import DataSource, Given, Threshold, rule
@@ -35,6 +36,7 @@ LATER_ADJUSTMENT = Guard(
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="both ICNs",
@@ -71,6 +73,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="the facilitator's transaction",

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     COMPOUND,
     MEDICAID,
@@ -71,6 +72,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.PRODUCT_FILE,
     citation="OIG OEI-05-07-00050; CMS-304 dispute code D",
     document="the product's unit type as reported to CMS",
@@ -131,6 +133,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code E",
     document="the product's unit type and units per package as reported to CMS",
@@ -172,6 +175,7 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code F",
     document="evidence of the package size",
@@ -218,6 +222,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="42 CFR 447.502; CMS State Release 158; CMS-304 dispute code Q",
     document="package size of the product against the quantity of the compound",

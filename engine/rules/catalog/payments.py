@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import add_days, known_day
 from engine.intervals import start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     FFS,
     MEDICAID,
@@ -57,6 +58,7 @@ QUARANTINED_CREDITS = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.REVERSAL_NOT_CREDITED,
     data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511; rebate "
     "contract",
@@ -115,6 +117,7 @@ def _cut_off(f: Facts, given: Given) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.REVERSAL_NOT_CREDITED,
     data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
@@ -175,6 +178,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.NO_REIMBURSEMENT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="42 U.S.C. 1396r-8(b)(1)(A)",
     document="the claim line",

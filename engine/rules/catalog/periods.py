@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.intervals import quarter_number, quarter_of, start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, On, Part, Threshold, rule
@@ -34,6 +35,7 @@ IN_TIME = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.INQUIRE,
+    root_cause=root_causes.OTHER_QUARTER,
     data_source=None,
     citation="CMS-R-144 data definitions; CMS-304 adjustment code Y",
     document="request for claim-level detail",
@@ -77,6 +79,7 @@ def another_quarter(f: Facts, _: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.LATE_CLAIMS,
     data_source=None,
     citation="42 CFR 447.45(d)",
     thresholds=(Threshold("days", 365, "days from service to payment, above which the claim is stale"),),
@@ -149,6 +152,7 @@ def line_near_the_bar(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.LATE_CLAIMS,
     data_source=None,
     bars_disputes=True,
     citation="42 CFR 447.510(i) (CMS-2434-F)",

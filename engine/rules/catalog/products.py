@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import add_months, days_between
 from engine.intervals import start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
@@ -164,6 +165,7 @@ def entity_claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     document="proof of the date of service and of the termination date",
@@ -198,6 +200,7 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=None,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     thresholds=(DAYS_AFTER_TERMINATION,),
@@ -227,6 +230,7 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.PRODUCT_FILE,
     citation="42 CFR 447.502",
     document="the product's market date",

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import claim_name, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Check, Facts, Guard, Hit
@@ -49,6 +50,7 @@ def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
     route=Route.NONE,
     party=Party.PHARMACY,
     action=Action.INQUIRE,
+    root_cause=root_causes.PROVIDER_NUMBER,
     data_source=DataSource.NUMBERS_OF_PROVIDERS,
     citation=_CITATION,
     guards=(DEA_NUMBER,),

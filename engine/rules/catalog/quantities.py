@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
@@ -98,6 +99,7 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     thresholds=(Z_SCORE,),
     citation="CMS-304 dispute code Q",
@@ -143,6 +145,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 dispute code S",
     document="history of the state's utilisation",

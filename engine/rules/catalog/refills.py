@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, claim_name, program_words
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import DataSource, Given, Part, Threshold, rule
@@ -29,6 +30,7 @@ OVERRIDE = Guard(
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.EARLY_REFILL,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="compare Coverage Gap Discount Program dispute reason D08",
     document="the patient's fills of the product",

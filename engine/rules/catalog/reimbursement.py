@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.intervals import quarter_of, start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
@@ -122,6 +123,7 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 dispute code R",
     document="amount paid against WAC",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, line_invoiced
 from engine.rules.hit import Facts, Hit, key_of, reference_row
 from engine.rules.registry import DataSource, Given, Threshold, rule
@@ -20,6 +21,7 @@ from engine.rules.text import sentence
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.SALES,
     citation="CMS-304 dispute code P",
     document="method and source of the sales data",

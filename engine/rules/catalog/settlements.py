@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_requested, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import DataSource, Given, On, rule
@@ -78,6 +79,7 @@ def line_settled_before(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.SETTLED_BEFORE,
     data_source=DataSource.SETTLEMENTS,
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",

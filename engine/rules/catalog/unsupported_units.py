@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero, state_claimed
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
@@ -31,6 +32,7 @@ UNITS_NOT_CONVERTED = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.REQUEST_CLD,
+    root_cause=root_causes.NO_DETAIL,
     data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
     thresholds=(
@@ -106,6 +108,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.NO_DETAIL,
     data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
 )
