@@ -6,6 +6,8 @@ robust z-score of it among its peers: (x - median) / max(1.4826 MAD, floor), cap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import types as T
 
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
@@ -233,16 +235,15 @@ CLAIM_FACTS = T.StructType(
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
 
-# The part of CLAIM_FACTS that is computed for every claim: what conditions of rules, models and peers read, and all
-# facts from references. Columns that only messages and findings show are added to flagged claims, because every column
-# here is carried for all claims.
+# Columns of the claim that are carried for every claim, see `claim_screen_schema`: read by facts, models and several
+# rules. What a single rule reads it declares itself (`reads`).
 _RECEIVED_AND_SCREENED = {
     *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
     "prescriber_npi",  # whose months are compared
     *("medicaid_provider_id", "date_of_service", "period", "ndc11", "ndc9", "claim_type", "dispensing_status"),
     *("units", "ndc_units", "amount_paid", "amount_third_party", "unit_rebate_amount", "rebate_amount"),
-    *("modifiers", "mtf_transaction_code", "sub_program", "unit_of_measure", "units_basis", "compound_code"),
-    *("hcpcs_code", "hcpcs_units", "submission_clarification_codes", "paid_date"),
+    *("modifiers", "mtf_transaction_code", "sub_program", "compound_code"),
+    *("hcpcs_code", "hcpcs_units", "paid_date"),
 }
 _FOUND_AND_SCREENED = {
     *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
@@ -273,14 +274,21 @@ _SPARSE = {
     )
     for field in fields
 }
-CLAIM_SCREEN = T.StructType(
-    [
-        field
-        for field in CLAIM_FACTS.fields
-        if field.name in _RECEIVED_AND_SCREENED | _FOUND_AND_SCREENED
-        or field.name not in {*PREPARED_REBATE_CLAIMS.names, *_SPARSE, *_NOT_SCREENED}
-    ]
-)
+
+
+def claim_screen_schema(read_by_rules: Iterable[str]) -> T.StructType:
+    """The part of CLAIM_FACTS that is computed for every claim.
+
+    It holds what conditions of rules, models and peers read, and all facts from references. Columns that only messages
+    and findings show are added to flagged claims, because every column here is carried for all claims.
+
+    Args:
+        read_by_rules: columns of the claim that a rule's condition or guard reads in addition.
+    """
+    received = _RECEIVED_AND_SCREENED | _FOUND_AND_SCREENED | {*read_by_rules}
+    left_out = {*PREPARED_REBATE_CLAIMS.names, *_SPARSE, *_NOT_SCREENED} - received
+    return T.StructType([field for field in CLAIM_FACTS.fields if field.name not in left_out])
+
 
 INVOICE_FEATURES = (
     "f47_units_per_prescription",  # against other states and quarters of the NDC-11

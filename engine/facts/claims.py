@@ -14,7 +14,6 @@ from pyspark.sql import types as T
 from engine.contracts.facts import (
     CLAIM_FACTS,
     CLAIM_FEATURES,
-    CLAIM_SCREEN,
     CORRECTED_FACTS,
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
@@ -94,7 +93,6 @@ _OF_PEERS = {
     "peer_median_units_per_day",
     *(f"{feature}_z" for feature in CLAIM_FEATURES),
 }
-_SCREENED = [field for field in CLAIM_SCREEN.fields if field.name not in _OF_PEERS]
 
 # The claim columns that joins with links and references use.
 _ASKED = (
@@ -174,21 +172,24 @@ def claim_screen(
     found: FoundOnClaims,
     references: Mapping[str, DataFrame],
     as_of: date,
+    schema: T.StructType,
     keep: Keep = kept_in_place,
 ) -> DataFrame:
-    """CLAIM_SCREEN without the columns that are derived from peers, one row per live rebate claim.
+    """The screen without the columns that are derived from peers, one row per live rebate claim.
 
-    `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL. `keep`
-    writes an intermediate result under a name and returns it.
+    `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL;
+    `schema`: that of the whole screen, see `claim_screen_schema`. `keep` writes an intermediate result under a name and
+    returns it.
     """
-    wanted = {field.name for field in _SCREENED}
+    screened = [field for field in schema if field.name not in _OF_PEERS]
+    wanted = {field.name for field in screened}
     received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
     rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
     # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
     rows = with_claim_settlements(rows, references.get("settlements"), as_of, keep).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows, claims, keep)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
-    return _unpacked(_with_references(rows, claims, references), _SCREENED, present=())
+    return _unpacked(_with_references(rows, claims, references), screened, present=())
 
 
 def asked_of_flagged(
@@ -199,7 +200,7 @@ def asked_of_flagged(
     The result is narrow and meant to be written to disk, because each family of features joins it. ndc_units: the units
     that are still billed, 0 for a row that credits the manufacturer.
 
-    `flagged`: rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more.
+    `flagged`: rows of the screen; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more.
     """
     screen = flagged.select(F.col("source_row_id").alias("screen_row_id"), *_ASKED_OF_SCREEN)
     own = claims.select(*_ASKED_OF_FLAGGED)
@@ -262,7 +263,7 @@ def claim_facts(
 ) -> DataFrame:
     """CLAIM_FACTS of the claims in `flagged`: everything that messages and findings show.
 
-    `flagged`: complete rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more; `features`:
+    `flagged`: complete rows of the screen; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more; `features`:
     the result of `claim_features` for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None if
     none are; `invoices`: PREPARED_INVOICES, None without invoices; the other parameters as in `claim_screen`.
     """
@@ -395,8 +396,8 @@ def claim_peers(screen: DataFrame, settings: PeerSettings) -> DataFrame:
     return statistics(arrays, _STRATUM, dict.fromkeys(CLAIM_FEATURES, False), settings)
 
 
-def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings) -> DataFrame:
-    """CLAIM_SCREEN: the screen with z-scores, F27 and the peers' count; lazily, by a broadcast join."""
+def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings, schema: T.StructType) -> DataFrame:
+    """The screen with z-scores, F27 and the peers' count, in its `schema`; lazily, by a broadcast join."""
     renamed = peers.withColumnsRenamed({key: f"peer_{key}" for key in _STRATUM})
     same = [F.col(key) == F.col(f"peer_{key}") for key in _STRATUM]
     joined = screen.join(F.broadcast(renamed), on=same, how="left")  # one row per product and program
@@ -411,7 +412,7 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
         }
     )
     joined = joined.withColumns({f"{f}_z": robust_z(f, False, settings) for f in CLAIM_FEATURES})
-    return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in CLAIM_SCREEN.fields))
+    return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in schema))
 
 
 def _log_package() -> Column:

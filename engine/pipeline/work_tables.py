@@ -13,7 +13,6 @@ from engine.contracts.codes import Step, Subject
 from engine.contracts.facts import (
     CLAIM_FACTS,
     CLAIM_FEATURES,
-    CLAIM_SCREEN,
     CORRECTED_FACTS,
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
@@ -36,7 +35,7 @@ from engine.contracts.tie_out import TIE_OUT
 from engine.facts import SETTLEMENT_FACTS
 from engine.positions import ENTRIES
 from engine.prepare import conformed_schema
-from engine.rules import FACTS_OF, SCORE_FACTS
+from engine.rules import CLAIM_SCREEN, FACTS_OF, SCORE_FACTS
 from engine.runs import WorkTable, WorkTables
 
 _TYPES: dict[str, T.DataType] = {

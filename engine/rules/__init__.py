@@ -8,6 +8,7 @@ from engine.rules.hit import FACTS_OF, SCORE_FACTS
 from engine.rules.overview import (
     ANOMALY_RULE,
     BARRING_RULES,
+    CLAIM_SCREEN,
     DATA_SOURCES,
     ROOT_CAUSES,
     anomaly_threshold,
@@ -24,6 +25,7 @@ from engine.rules.root_causes import Root, RootCause
 __all__ = [
     "ANOMALY_RULE",
     "BARRING_RULES",
+    "CLAIM_SCREEN",
     "DATA_SOURCES",
     "DISPUTE_CODES",
     "FACTS_OF",

@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.root_causes import RootCause
@@ -138,9 +139,10 @@ class Rule:
     rules. `in_force`: the first day of service that it covers, and the day after the last (invoices: first days of
     periods); None: unbounded. `version`: is increased when its result on the same row changes.
 
-    `root_cause`: what its findings have in common with others of their case. `data_source`: None for a rule that only
-    informs and supports no other. `bars_disputes`: if all its guards pass, a dispute is no longer possible. `is_model`:
-    it reports results of the anomaly model.
+    `reads`: columns of rebate claims that its condition or guards read and that are not computed for every claim
+    anyway. `root_cause`: what its findings have in common with others of their case. `data_source`: None for a rule
+    that only informs and supports no other. `bars_disputes`: if all its guards pass, a dispute is no longer
+    possible. `is_model`: it reports results of the anomaly model.
     """
 
     id: str
@@ -155,6 +157,7 @@ class Rule:
     citation: str
     document: str
     needs: tuple[str, ...]
+    reads: tuple[str, ...]
     parts: tuple[Part, ...]
     thresholds: tuple[Threshold, ...]
     guards: tuple[Guard, ...]
@@ -241,6 +244,9 @@ def _check(rule: Rule) -> None:
             raise RegistryError(f"{rule.id} on {rule.subject} has two {what} of one name")
     if rule.explains_unusual and rule.evidence not in (Evidence.STRONG, Evidence.MEDIUM):
         raise RegistryError(f"{rule.id} on {rule.subject} is {rule.evidence} and explains nothing that is unusual")
+    unknown = {*rule.reads} - {*PREPARED_REBATE_CLAIMS.names}
+    if unknown:
+        raise RegistryError(f"{rule.id} reads {', '.join(sorted(unknown))}, no column of a rebate claim")
     begin, end = rule.in_force
     if begin is not None and end is not None and end <= begin:
         raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
@@ -264,6 +270,7 @@ def rule(
     data_source: DataSource | None,
     codes: tuple[str, ...] = (),
     document: str = "",
+    reads: tuple[str, ...] = (),
     parts: tuple[Part, ...] = (),
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
@@ -301,6 +308,7 @@ def rule(
             citation=citation if own.citation is None else own.citation,
             document=document if own.document is None else own.document,
             needs=(SUBJECT_FEEDS[subject], *own.needs),
+            reads=reads,
             parts=parts,
             thresholds=(*thresholds, *own.thresholds),
             guards=(*guards, *own.guards),

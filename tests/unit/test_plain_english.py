@@ -140,7 +140,6 @@ ALLOWED = {
     "too few rows to say": "an output of the model card, where people do say",
     '"crowded"': "name of an intermediate result in the work folder",
     '"standing"': "name of a stored column of the review queue",
-    "appears to leave out the 340B modifier": "text of a stored root cause",
     "the description of each says what it did": "text that MLflow shows with an experiment",
     "difference that lies above zero": "text of a message of the job promote",
     "more units than the row asks for": "text of a message about a decision",

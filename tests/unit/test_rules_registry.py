@@ -13,10 +13,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.contracts.facts import CLAIM_SCREEN
+from engine.contracts.facts import claim_screen_schema
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
 from engine.rules import (
+    CLAIM_SCREEN,
     REGISTRY,
     Registry,
     active_rules,
@@ -357,4 +358,22 @@ def test_conditions_read_screened_facts_alone(spark: SparkSession) -> None:
             _ = flagged_rows(screen, active.only(one.id), Settings()).schema
         except AnalysisException as error:
             unscreened[one.id] = str(error).splitlines()[0]
-    assert not unscreened, "add what the condition reads to _RECEIVED_AND_SCREENED in engine/contracts/facts.py"
+    assert not unscreened, "declare what the condition reads: reads=(...) of the rule"
+
+
+def test_a_rule_reads_what_it_declares_and_nothing_else_screens(spark: SparkSession) -> None:
+    others = {*claim_screen_schema(()).names}
+    reading = [one for one in active_rules(Settings(), EVERYTHING, Subject.REBATE_CLAIM, DAY).rules if one.reads]
+    assert reading
+    for one in reading:
+        assert not others.intersection(one.reads), one.id
+        for name in one.reads:
+            screen = spark.createDataFrame([], CLAIM_SCREEN).drop(name)
+            active = active_rules(Settings(), EVERYTHING, Subject.REBATE_CLAIM, DAY).only(one.id)
+            with pytest.raises(AnalysisException):
+                _ = flagged_rows(screen, active, Settings()).schema
+
+
+def test_a_rule_reads_columns_that_exist() -> None:
+    with pytest.raises(RegistryError, match="R900 reads days_suply"):
+        enter(Registry(), reads=("days_suply",))

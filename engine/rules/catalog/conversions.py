@@ -49,6 +49,7 @@ PAIR_AT_ANOTHER_DATE = Guard(
             "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit",
         )
     },
+    reads=("units_basis",),
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     explains_unusual=True,

@@ -65,6 +65,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
     "R028",
     "Unit of measure is not the product's",
     on={Subject.REBATE_CLAIM: ("rebate_claims.unit_of_measure", "products.unit_type")},
+    reads=("unit_of_measure",),
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     explains_unusual=True,

@@ -24,6 +24,7 @@ OVERRIDE = Guard(
     "R039",
     "Early refill",
     on={Subject.REBATE_CLAIM: ("rebate_claims.patient_key",)},
+    reads=("submission_clarification_codes",),
     programs=tuple(Program),
     evidence=Evidence.WEAK,
     codes=("Q", "PBM"),
