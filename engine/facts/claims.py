@@ -23,6 +23,7 @@ from engine.contracts.facts import (
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.entity_families import FAMILIES, at_parent_of_day
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
+from engine.facts.availability import FEATURES
 from engine.facts.deadlines import DEADLINE_FACTS, deadlines_of_claims
 from engine.facts.duplicates import with_repeats
 from engine.facts.entities import with_entity_standing
@@ -30,42 +31,27 @@ from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
 from engine.facts.history import SERVICE_QUARTER
 from engine.facts.identifiers_340b import FLAG_FACTS
-from engine.facts.lineage import reversal_lag, with_periods, with_reversals
-from engine.facts.links import dos_delta_days, quantity_ratio_340b
+from engine.facts.lineage import with_periods, with_reversals
 from engine.facts.patients import with_patient_fills
 from engine.facts.payers import with_line_of_business
-from engine.facts.payments import claim_age_days, lookback_quarters, third_party_share, zero_paid
+from engine.facts.payments import lookback_quarters
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.pharmacies import with_contract_standing, with_pharmacy_history
 from engine.facts.prescribers import with_prescriber
 from engine.facts.prices import (
-    aac_gap,
-    amount_paid_to_market_price,
-    mfp_ceiling_gap,
-    paid_per_unit_to_wac,
-    rebate_to_paid,
     with_market_price,
     with_prices,
 )
 from engine.facts.products import (
-    days_before_market,
-    days_past_termination,
-    is_cod_ineligible,
     with_labeler,
     with_product,
 )
 from engine.facts.providers import (
-    pharmacy_npi_valid,
     prescriber_has_dea_number,
-    prescriber_npi_valid,
     with_npi_active,
 )
 from engine.facts.purchases import with_purchases, with_units_claimed
 from engine.facts.quantities import (
-    factor_error,
-    package_remainder,
-    units_per_day,
-    units_per_prescription,
     with_conversion,
 )
 from engine.facts.reviews import with_reviews
@@ -83,6 +69,14 @@ _STRATUM = ("ndc11", "program")
 _FACTOR_TOLERANCE = 0.02
 _SHIFTS = (10.0, 0.1, 1000.0, 0.001)
 _MEASURED = tuple(feature for feature in CLAIM_FEATURES if feature != FACTOR_DISTANCE)
+
+# Every fact on a flagged claim.
+ALL_CLAIM_FACTS = T.StructType(
+    [
+        *CLAIM_FACTS.fields,
+        *(T.StructField(feature.column, feature.kind) for feature in FEATURES if feature.kind is not None),
+    ]
+)
 
 # Derived from peers only; added by `with_claim_peers`.
 _OF_PEERS = {
@@ -261,13 +255,14 @@ def claim_facts(
     unread_claims: DataFrame | None = None,
     invoices: DataFrame | None = None,
 ) -> DataFrame:
-    """CLAIM_FACTS of the claims in `flagged`: everything that messages and findings show.
+    """ALL_CLAIM_FACTS of the claims in `flagged`: everything that messages, findings and analysts read.
 
     `flagged`: complete rows of the screen; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more; `features`:
     the result of `claim_features` for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None if
     none are; `invoices`: PREPARED_INVOICES, None without invoices; the other parameters as in `claim_screen`.
     """
-    missing = {*CLAIM_FACTS.names} - {*column_names(flagged)}
+    screened = column_names(flagged)
+    missing = {*CLAIM_FACTS.names} - {*screened}
     own = claims.select(
         "source_row_id", F.struct(*(name for name in column_names(claims) if name in missing)).alias("claim")
     )
@@ -278,7 +273,7 @@ def claim_facts(
     deadlines = deadlines_of_claims(claims, invoices, references.get("rebate_contracts"))
     rows = _joined(rows, deadlines, DEADLINE_FACTS, "deadlines")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
-    return _unpacked(rows, CLAIM_FACTS.fields, present=CLAIM_SCREEN.names, as_of=as_of)
+    return _unpacked(rows, ALL_CLAIM_FACTS.fields, present=screened, as_of=as_of)
 
 
 def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | None:
@@ -334,30 +329,8 @@ def _unpacked(
 ) -> DataFrame:
     """The wanted fields; those that depend on the claim alone are computed unless they are already present."""
     flat = flattened(rows, [name for name in column_names(rows) if name in _FAMILIES])
-    measured: dict[str, Column] = {
-        "f04_dos_delta_days": dos_delta_days(),
-        "f05_quantity_ratio_340b": quantity_ratio_340b(),
-        "f20_paid_per_unit_to_wac": paid_per_unit_to_wac(),
-        "f21_amount_paid_to_market_price": amount_paid_to_market_price(),
-        "f22_aac_gap": aac_gap(),
-        "f23_rebate_to_paid": rebate_to_paid(),
-        UNITS: units_per_prescription(),
-        "f25_units_per_day": units_per_day(),
-        "f26_package_remainder": package_remainder(),
-        "f28_hcpcs_ndc_factor_err": factor_error(),
-        "f30_days_past_term": days_past_termination(),
-        "f31_days_before_market": days_before_market(),
-        "f32_cod_ineligible": is_cod_ineligible(),
-        "f38_reversal_lag": reversal_lag(),
-        "f40_zero_paid": zero_paid(),
-        "f41_tpl_share": third_party_share(),
-        "f44_claim_age_days": claim_age_days(),
-        "f45_lookback_q": lookback_quarters(as_of),
-        "f56_mfp_ceiling_gap": mfp_ceiling_gap(),
-        "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
-        "f60_prescriber_npi_valid": prescriber_npi_valid(),
-        "prescriber_has_dea_number": prescriber_has_dea_number(),
-    }
+    measured = {feature.column: feature.value() for feature in FEATURES if feature.value is not None}
+    measured |= {"f45_lookback_q": lookback_quarters(as_of), "prescriber_has_dea_number": prescriber_has_dea_number()}
     values = {
         field.name: measured[field.name] if field.name in measured and field.name not in present else F.col(field.name)
         for field in wanted

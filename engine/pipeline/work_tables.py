@@ -32,7 +32,7 @@ from engine.contracts.prepared import (
 )
 from engine.contracts.tables import SUBJECT_FEEDS, TABLES
 from engine.contracts.tie_out import TIE_OUT
-from engine.facts import SETTLEMENT_FACTS
+from engine.facts import ALL_CLAIM_FACTS, SETTLEMENT_FACTS
 from engine.positions import ENTRIES
 from engine.prepare import conformed_schema
 from engine.rules import CLAIM_SCREEN, FACTS_OF, SCORE_FACTS
@@ -410,8 +410,13 @@ UNUSUAL = WorkTables(
 )
 
 
+def _all_facts(table: str) -> T.StructType:
+    subject = _SUBJECTS[table]
+    return ALL_CLAIM_FACTS if subject is Subject.REBATE_CLAIM else FACTS_OF[subject]
+
+
 def _described(table: str) -> T.StructType:
-    return T.StructType([*FACTS_OF[_SUBJECTS[table]].fields, *SCORE_FACTS.fields])
+    return T.StructType([*_all_facts(table).fields, *SCORE_FACTS.fields])
 
 
 DESCRIBED = WorkTables(
@@ -435,7 +440,7 @@ EXPLAINED = WorkTables(
     "table",
     Step.RULES,
     "row in question of the job explain",
-    lambda table: FACTS_OF[_SUBJECTS[table]],
+    _all_facts,
     ("facts", "peers", "features"),
 )
 

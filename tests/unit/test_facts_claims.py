@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from engine.contracts.facts import CLAIM_FACTS, claim_screen_schema
+from engine.contracts.facts import claim_screen_schema
 from engine.facts import (
+    ALL_CLAIM_FACTS,
     Background,
     FoundOnClaims,
     asked_of_flagged,
@@ -337,7 +338,7 @@ def screened(spark: SparkSession) -> dict[str, dict[str, Row]]:
 def whole_of(
     spark: SparkSession, cases: dict[str, tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]]
 ) -> dict[str, dict[str, Row]]:
-    """{case: {row id: row of CLAIM_FACTS}} of the cases."""
+    """{case: {row id: row of ALL_CLAIM_FACTS}} of the cases."""
     rows, tables = in_one(cases)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None)
@@ -349,7 +350,7 @@ def whole_of(
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
     features = claim_features(asked, found, references, background).localCheckpoint()
     facts = claim_facts(flagged, feed, found, features, references, AS_OF)
-    assert facts.schema.simpleString() == CLAIM_FACTS.simpleString()
+    assert facts.schema.simpleString() == ALL_CLAIM_FACTS.simpleString()
     return by_case(cases, facts.collect())
 
 
