@@ -10,9 +10,9 @@ from engine.exports.sheet_columns import FINDINGS_COLUMNS
 _OPENING = """\
 # Findings
 
-Made by `python -m docs_pages` from `engine/contracts/findings.py` and `engine/exports/sheet_columns.py`; do not edit. The
-columns of `findings/`, one row per finding, in their order, and where the sheet `Findings` of the [workbook](workbook.md)
-shows them.
+Made by `python -m docs_pages` from `engine/contracts/findings.py` and `engine/exports/sheet_columns.py`; do not edit.
+The columns of `findings/`, one row per finding, in their order, and where the sheet `Findings` of the
+[workbook](workbook.md) shows them.
 
 | column | type | in the sheet | meaning |
 |---|---|---|---|
