@@ -57,7 +57,7 @@ from engine.facts.quantities import (
 from engine.facts.reviews import with_reviews
 from engine.facts.settlements import CLAIM_COLUMNS, with_claim_settlements
 from engine.facts.unread import with_unread_rows
-from engine.intervals import quarter_number, quarter_of
+from engine.intervals import quarter_index, quarter_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import LOG_DECIMALS, log
 from engine.runtime.keep import Keep, kept_in_place
@@ -210,7 +210,7 @@ def asked_of_flagged(
             "entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
             # Resolved to the parent on this claim's own day, which may differ from the parent on the 340B claim's day.
             "parent_entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
-            SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
+            SERVICE_QUARTER: quarter_index(F.col("date_of_service")),
         }
     )
     day = F.col("date_of_service")

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from engine.dates import days_between
 from engine.facts.feature import OWN, Feature
-from engine.intervals import number_of_quarter, quarter_number
+from engine.intervals import quarter_index, quarter_index_of
 from engine.runtime.expressions import divide
 
 
@@ -70,4 +70,4 @@ FEATURES = (
 
 def lookback_quarters(as_of: date | None) -> Column:
     """F45: quarters from the row's period to that of `as_of`."""
-    return quarter_number(F.lit(as_of)) - number_of_quarter(F.col("period"))
+    return quarter_index(F.lit(as_of)) - quarter_index_of(F.col("period"))

@@ -6,7 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
-from engine.intervals import quarter_number, quarter_of, start_of_quarter
+from engine.intervals import quarter_index, quarter_of, start_of_quarter
 from engine.rules import root_causes
 from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
@@ -107,7 +107,7 @@ _BAR = (
 
 def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hit:
     """`invoiced`: number of the quarter in which the invoice was sent; `covered`: number of the period's quarter."""
-    today = quarter_number(F.lit(given.as_of))
+    today = quarter_index(F.lit(given.as_of))
     by_invoice, by_period = today - invoiced, today - covered
     counted = by_period if given.words("clock_start") == ["PERIOD"] else by_invoice
     is_barred = F.coalesce((by_invoice > given.whole("quarters")) & (by_period > given.whole("quarters")), F.lit(False))
@@ -130,7 +130,7 @@ def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hi
 
 
 def _number(quarter: Column) -> Column:
-    return quarter_number(start_of_quarter(quarter))
+    return quarter_index(start_of_quarter(quarter))
 
 
 def line_near_the_bar(f: Facts, given: Given) -> Hit:
@@ -138,7 +138,7 @@ def line_near_the_bar(f: Facts, given: Given) -> Hit:
     data are no invoice that could be disputed.
     """
     postmark = F.coalesce(f.postmark_date, f.received_date)
-    sent = F.coalesce(quarter_number(postmark), _number(f.period) + 1)
+    sent = F.coalesce(quarter_index(postmark), _number(f.period) + 1)
     hit = _bar(given, line_invoiced(f), sent, _number(f.period))
     return hit._replace(when=hit.when & is_invoice(f))
 
