@@ -59,7 +59,7 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Given:
+class Parameters:
     """Parameters of a rule in addition to the facts: its thresholds, the run's day, the settings, and the available
     input ("table", "table.column", and "table.complete" for tables from which absence is meaningful).
     """
@@ -73,7 +73,7 @@ class Given:
         """A threshold as a number; KeyError if the rule declares none of that name."""
         return float(self.thresholds[name])  # type: ignore[arg-type]
 
-    def whole(self, name: str) -> int:
+    def integer(self, name: str) -> int:
         """A threshold as a whole number; fractions are cut off."""
         return int(self.thresholds[name])  # type: ignore[arg-type]
 
@@ -88,7 +88,7 @@ class Given:
         return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 
-RuleFunction = Callable[[Facts, Given], Hit]
+RuleFunction = Callable[[Facts, Parameters], Hit]
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,8 @@ def unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
     single = {
         inputs: [
             name
-            for name, one in model.detectors.items()
-            if not isinstance(one, RankCombinationSettings) and one.inputs == inputs
+            for name, detector in model.detectors.items()
+            if not isinstance(detector, RankCombinationSettings) and detector.inputs == inputs
         ]
         for inputs in typing.get_args(Inputs)
     }
@@ -71,9 +71,11 @@ def unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
         ("model.claims.detector", model.claims.detector, list(model.detectors)),
         ("model.invoices.detector", model.invoices.detector, list(model.detectors)),
     ]
-    for name, one in model.detectors.items():
-        if isinstance(one, RankCombinationSettings):
-            used += [(f"model.detectors.{name}.members", member, single[one.inputs]) for member in one.members]
+    for name, detector in model.detectors.items():
+        if isinstance(detector, RankCombinationSettings):
+            used += [
+                (f"model.detectors.{name}.members", member, single[detector.inputs]) for member in detector.members
+            ]
     for place, name, known in used:
         if name not in known:
             yield Problem(
@@ -103,8 +105,8 @@ def setting_problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], s
         hint = f"did you mean {'.'.join((*location[:-1], closest))}?" if closest else "remove it"
         return Problem(f"unknown setting {key}", place, location[-1], "one of " + ", ".join(known), hint)
     message = detail["msg"].removeprefix("Value error, ")
-    found = _shown_input(detail.get("input"), location, place)
-    return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", message)
+    shown = _shown_input(detail.get("input"), location, place)
+    return Problem(f"wrong value for {key}", place, shown if len(shown) <= 200 else shown[:200] + "...", message)
 
 
 def _shown_input(value: Any, location: tuple[str, ...], place: str) -> str:
@@ -142,5 +144,5 @@ def _below(annotation: Any, part: str) -> Any:
         return typing.get_args(annotation)[1]
     if typing.get_origin(annotation) is Annotated:  # detectors, of which the part names the kind
         kinds = typing.get_args(typing.get_args(annotation)[0])
-        return next((one for one in kinds if one.model_fields["kind"].default == part), None)
+        return next((kind for kind in kinds if kind.model_fields["kind"].default == part), None)
     return None

@@ -53,9 +53,9 @@ class DatabaseSettings(Section):
     @field_validator("options")
     @classmethod
     def _without_secrets(cls, options: dict[str, str]) -> dict[str, str]:
-        found = [key for key in options if is_secret_name(key.replace(" ", ""))]
-        if found:
-            raise ValueError(f"{', '.join(found)} is a secret: it belongs into password, as a variable or a file")
+        secrets = [key for key in options if is_secret_name(key.replace(" ", ""))]
+        if secrets:
+            raise ValueError(f"{', '.join(secrets)} is a secret: it belongs into password, as a variable or a file")
         return options
 
     @model_validator(mode="after")

@@ -128,7 +128,7 @@ class LinkSettings(Section):
 
     @field_validator("block_priors", "level_priors")
     @classmethod
-    def _whole(cls, priors: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _complete(cls, priors: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         """All of it or none: a part would leave the rest without a prior."""
         expected = cls.model_fields[str(info.field_name)].get_default(call_default_factory=True)
         if _names(priors) != _names(expected):

@@ -31,8 +31,8 @@ _RULE_ID = re.compile(r"r\d{3}")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,59}")
 # yaml itself raises ValueError for dates that no calendar has.
 _UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
-# Path of a setting, its value, and where it was set.
-_Given = tuple[tuple[str, ...], Any, str]
+# Path of a setting, its value, and its origin.
+_SetValue = tuple[tuple[str, ...], Any, str]
 RuleProblems = Callable[[Mapping[str, RuleSettings], str], Iterable[Problem]]
 
 
@@ -47,7 +47,7 @@ def load_settings(
 
     `overrides` are `a.b=value` words, values in YAML. `home` is where the shipped `rules_file` and
     `reference_folder` are found if not below the working folder. `rule_problems` knows the rules, which settings do
-    not, and says what is wrong with the section `rules` and the dispute codes. Raises ConfigurationError.
+    not, and reports what is wrong with the section `rules` and the dispute codes. Raises ConfigurationError.
     """
     problems: list[Problem] = []
     words = list(overrides)
@@ -102,11 +102,11 @@ def _remember_database_secrets(settings: Settings, environment: Mapping[str, str
 
 
 def _readable_rules(section: Any) -> dict[str, RuleSettings]:
-    """The rules whose settings have the right form; of the others it has been said already that they have not."""
+    """The rules whose settings have the right form; the others have been reported already."""
     rules = {}
-    for name, given in section.items() if isinstance(section, Mapping) else ():
+    for name, values in section.items() if isinstance(section, Mapping) else ():
         try:
-            rules[str(name)] = RuleSettings.model_validate(given)
+            rules[str(name)] = RuleSettings.model_validate(values)
         except ValidationError:
             continue
     return rules
@@ -151,7 +151,7 @@ def _unreadable_file(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror or type(error).__name__)
 
 
-def _environment_values(environment: Mapping[str, str], problems: list[Problem]) -> Iterator[_Given]:
+def _environment_values(environment: Mapping[str, str], problems: list[Problem]) -> Iterator[_SetValue]:
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
@@ -174,7 +174,7 @@ def _environment_values(environment: Mapping[str, str], problems: list[Problem])
         yield path, value, f"{ENVIRONMENT_ORIGIN}{name}"
 
 
-def _override_values(overrides: Iterable[str], problems: list[Problem]) -> Iterator[_Given]:
+def _override_values(overrides: Iterable[str], problems: list[Problem]) -> Iterator[_SetValue]:
     for word in overrides:
         key, equals, text = word.partition("=")
         path = _path_of(key.strip())

@@ -143,12 +143,12 @@ class ModelSettings(Section):
 
     @field_validator("detectors", mode="before")
     @classmethod
-    def _beside_the_shipped(cls, given: Any) -> Any:
+    def _with_the_shipped(cls, configured: Any) -> Any:
         """Parameters given to a shipped detector change these alone."""
-        if not isinstance(given, Mapping):
-            return given
-        detectors: dict[str, Any] = {**SHIPPED_DETECTORS, **given}
-        for name, parameters in given.items():
+        if not isinstance(configured, Mapping):
+            return configured
+        detectors: dict[str, Any] = {**SHIPPED_DETECTORS, **configured}
+        for name, parameters in configured.items():
             if isinstance(parameters, Mapping) and parameters.get("kind") in REMOVED_KINDS:
                 raise ValueError(
                     f"{name}: the kind {parameters['kind']} keeps training rows and is no longer offered; "

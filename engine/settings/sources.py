@@ -139,7 +139,7 @@ class TableLocation(Section):
     def _of_text(cls, path: Any) -> Any:
         """Names that YAML takes for numbers are names, too."""
         if isinstance(path, (list, tuple)):
-            return tuple(str(one) for one in path)
+            return tuple(str(name) for name in path)
         if isinstance(path, dict):
             raise ValueError("expected the name of a file or folder, a pattern, or a list of them")
         return path if path is None else str(path)

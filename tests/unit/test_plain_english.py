@@ -34,6 +34,7 @@ CLEAN_PACKAGES = (
     "engine/findings",
     "engine/contracts",
     "engine/exports",
+    "engine/settings",
 )
 
 CLEAN_PAGES = (
@@ -132,6 +133,7 @@ ALLOWED = {
     "ask its owner": "people do ask each other",
     "house number": "part of a street address",
     "zip, house": "a street address",
+    "covered entities that stand out": "of months, as in the messages of their rule",
     "in-house pharmacies": "a term of the 340B program",
     "state, house": "a street address",
     "UNIT|ROOM|RM": "parts of a street address",

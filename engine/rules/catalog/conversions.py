@@ -23,7 +23,7 @@ from engine.rules.common import (
     waste_line,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 _CROSSWALK = "hcpcs_crosswalk|products.hcpcs_code"
@@ -64,7 +64,7 @@ PAIR_AT_ANOTHER_DATE = Guard(
     thresholds=(WASTE_MODIFIERS,),
     guards=(WASTE_LINE, SNAPSHOT),
 )
-def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
+def hcpcs_units_as_ndc_units(f: Facts, parameters: Parameters) -> Hit:
     """The line states as many NDC units as HCPCS units, though one HCPCS unit of the product is not one NDC unit. At
     issue is what lies above the converted units; where conversion makes more of them, nothing does and the state is
     asked. Lines in HCPCS units state so and are converted before anything is compared.
@@ -84,7 +84,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
             hcpcs=f.hcpcs_units,
             converted=converted,
         ),
-        checks=(waste_line(f, given), snapshot(f.date_of_service, f.hcpcs_pair_known_from)),
+        checks=(waste_line(f, parameters), snapshot(f.date_of_service, f.hcpcs_pair_known_from)),
         units=not_below_zero(surplus),
         code=code_of_payer(f, "K"),
         route=route_of_payer(f),
@@ -118,7 +118,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     ),
     guards=(UNLISTED_CODE, PAIR_AT_ANOTHER_DATE, SNAPSHOT),
 )
-def code_of_another_product(f: Facts, given: Given) -> Hit:
+def code_of_another_product(f: Facts, parameters: Parameters) -> Hit:
     """The crosswalk holds the product, but not with the code on the line on the date of service."""
     return Hit(
         when=~f.f29_hcpcs_ndc_pair_valid,
@@ -129,7 +129,7 @@ def code_of_another_product(f: Facts, given: Given) -> Hit:
             code=f.hcpcs_code,
         ),
         checks=(
-            UNLISTED_CODE.check(failed=f.hcpcs_code.isin(*given.words("unlisted_codes"))),
+            UNLISTED_CODE.check(failed=f.hcpcs_code.isin(*parameters.words("unlisted_codes"))),
             PAIR_AT_ANOTHER_DATE.check(failed=f.hcpcs_pair_at_another_date),
             snapshot(f.date_of_service, f.hcpcs_pair_known_from),
         ),

@@ -26,7 +26,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import EvidenceClass, at_most
 from engine.rules.hit import Check, Facts, Guard, Hit, reference_row
-from engine.rules.registry import DataSource, Given, Part, rule
+from engine.rules.registry import DataSource, Parameters, Part, rule
 from engine.rules.text import sentence
 
 _FLAG_COLUMNS = (
@@ -68,7 +68,7 @@ CONTRACT_TERMS = Guard(
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
-def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
+def flag_on_fee_for_service_claim(f: Facts, _: Parameters) -> Hit:
     """The claim carries an identifier that its state and program use for 340B drugs on the date of service."""
     return _flag_on_claim(f)
 
@@ -90,7 +90,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
-def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
+def flag_on_managed_care_claim(f: Facts, _: Parameters) -> Hit:
     """As R001, on an encounter of a managed-care plan."""
     return _flag_on_claim(f)
 
@@ -112,7 +112,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS, SNAPSHOT),
 )
-def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
+def flag_on_contract_claim(f: Facts, _: Parameters) -> Hit:
     """The payer's own file carries a 340B identifier. It counts where the contract in force excludes 340B claims, all
     or such as this one; where no contract is known, one class less.
     """

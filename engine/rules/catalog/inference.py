@@ -6,7 +6,7 @@ from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules import root_causes
 from engine.rules.common import MCO, has_340b_flag, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 CLAIMS_OF_ENTITY = Guard(
@@ -31,13 +31,13 @@ CLAIMS_OF_ENTITY = Guard(
     accompanies=True,
     enabled=False,
 )
-def inferred_from_prescriber_and_pharmacy(f: Facts, given: Given) -> Hit:
+def inferred_from_prescriber_and_pharmacy(f: Facts, parameters: Parameters) -> Hit:
     """The prescriber's claims were reported by an entity that has a contract with the pharmacy, and most of the
     pharmacy's claims for the product are 340B claims, but none is linked to this one. A question to the entity, never a
     dispute; it speaks only of claims on which another rule does, for such inference flags whole pharmacies.
     """
     return Hit(
-        when=f.f16_ppm_link & (f.f15_pharm_340b_share >= given.number("share_340b")),
+        when=f.f16_ppm_link & (f.f15_pharm_340b_share >= parameters.number("share_340b")),
         message=sentence(
             "{claim}. An entity reported claims of its prescriber as 340B and has a contract with the pharmacy, where "
             "{share:percent} of the claims for this product are 340B claims: this may be one. No entity reported it.",
@@ -63,7 +63,7 @@ def inferred_from_prescriber_and_pharmacy(f: Facts, given: Given) -> Hit:
     accompanies=True,
     enabled=False,
 )
-def listed_on_managed_care(f: Facts, _: Given) -> Hit:
+def listed_on_managed_care(f: Facts, _: Parameters) -> Hit:
     """A reminder alongside other findings: the biller is in the exclusion file, which is about fee-for-service only.
     Never a reason to dispute a managed-care claim.
     """
