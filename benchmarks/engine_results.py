@@ -14,6 +14,7 @@ from peers.shared import FEATURES, RULES
 
 from engine import facts
 from engine.models import AnomalyModel
+from engine.rules import CLAIM_SCREEN
 from engine.runtime.embedded import embedded_session
 from engine.settings import Settings
 from engine.tracking import Tracker
@@ -82,7 +83,7 @@ def _features(kept: Path, settings: Settings) -> pd.DataFrame:
     spark = embedded_session()
     screen, peers = (spark.read.parquet(*map(str, _files(kept, name))) for name in ("facts/claims", "peers/claims"))
     columns = ["source_row_id", *FEATURES, *(f"{feature}_z" for feature in FEATURES)]
-    return facts.with_claim_peers(screen, peers, settings.peers).select(*columns).toArrow().to_pandas()
+    return facts.with_claim_peers(screen, peers, settings.peers, CLAIM_SCREEN).select(*columns).toArrow().to_pandas()
 
 
 def _table(kept: Path, name: str, columns: list[str]) -> pd.DataFrame:

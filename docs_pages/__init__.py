@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from docs_pages.findings import findings_page
 from docs_pages.settings import settings_page
 from docs_pages.work_tables import work_tables_page
 from engine.contracts.page import input_page
@@ -12,6 +13,7 @@ from tests.spec.page import page as rules_page
 
 PAGES: dict[str, Callable[[], str]] = {
     "features.md": features_page,
+    "findings.md": findings_page,
     "input.md": input_page,
     "rules.md": rules_page,
     "settings.md": settings_page,

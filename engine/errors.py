@@ -52,6 +52,15 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, cutoff: float 
     return f"did you mean {closest}?" if closest else otherwise
 
 
+def counted(number: int, singular: str, plural: str) -> str:
+    """A number before what it counts, and its verb if the words have one.
+
+    >>> counted(1, "row is", "rows are"), counted(1200, "row is", "rows are")
+    ('1 row is', '1,200 rows are')
+    """
+    return f"{number:,} {singular if number == 1 else plural}"
+
+
 class UserError(Exception):
     """The configuration, the input contract or the output location is wrong.
 

@@ -31,13 +31,13 @@ def quarter_of(day: Column) -> Column:
     return F.concat(F.lpad(F.year(day).cast("string"), 4, "0"), F.lit("Q"), F.quarter(day).cast("string"))
 
 
-def quarter_number(day: Column) -> Column:
-    """Quarter as a running number, so quarters can be subtracted."""
+def quarter_index(day: Column) -> Column:
+    """The quarter of a day as a running number, so quarters can be subtracted."""
     return F.year(day) * 4 + F.quarter(day)
 
 
-def number_of_quarter(quarter: Column) -> Column:
-    """`quarter_number` of a `YYYYQn` quarter."""
+def quarter_index_of(quarter: Column) -> Column:
+    """The running number of a `YYYYQn` quarter, as `quarter_index`."""
     return F.substring(quarter, 1, 4).cast("int") * 4 + F.substring(quarter, 6, 1).cast("int")
 
 

@@ -2,14 +2,11 @@
 
 from engine.cases.grouping import with_case
 from engine.cases.queue import QueueSize, queue_of, queue_size, standings
-from engine.cases.root_causes import ROOT_CAUSES, RootCause
 from engine.cases.table import CaseInput, cases_of
 
 __all__ = [
-    "ROOT_CAUSES",
     "CaseInput",
     "QueueSize",
-    "RootCause",
     "cases_of",
     "queue_of",
     "queue_size",

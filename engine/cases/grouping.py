@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.cases.root_causes import ROOT_CAUSES, Root
 from engine.contracts.codes import Evidence, Route
 from engine.contracts.findings import FINDINGS
 from engine.findings import deciding_rule
+from engine.rules import ROOT_CAUSES, Root
 from engine.runtime.expressions import sort
 
 _IDENTIFIERS = "identifiers_340b"
@@ -48,14 +48,12 @@ def counterparty() -> dict[str, Column]:
 
 
 def root_of() -> dict[str, Column]:
-    """root_cause and root_key of FINDINGS with `deciding_rule`. A rule without a root cause is its own root cause."""
+    """root_cause and root_key of FINDINGS with `deciding_rule`. A rule that no longer exists is its own root cause."""
     cause = F.coalesce(
-        _of_rule({rule: root_cause.name for root_cause in ROOT_CAUSES for rule in root_cause.rules}),
+        _of_rule({rule_id: cause.name for rule_id, cause in ROOT_CAUSES.items()}),
         F.col("deciding_rule"),
     )
-    root = F.coalesce(
-        _of_rule({rule: root_cause.root.value for root_cause in ROOT_CAUSES for rule in root_cause.rules}), F.lit("")
-    )
+    root = F.coalesce(_of_rule({rule_id: cause.root.value for rule_id, cause in ROOT_CAUSES.items()}), F.lit(""))
     listed = F.filter("reference_rows", lambda row: row["table"] == _IDENTIFIERS)
     identifiers = F.array_join(sort(F.array_distinct(F.transform(listed, lambda row: row["key"]))), ", ")
     both = F.when(

@@ -9,10 +9,10 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.cases.grouping import grouped, joined
-from engine.cases.root_causes import ROOT_CAUSES, Root
 from engine.contracts.cases import CASES, CaseStatus
 from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.positions import Position
+from engine.rules import ROOT_CAUSES, Root
 from engine.runtime.expressions import decimal_of_double, divide_decimals, max_struct, min_struct, nulls, sort
 from engine.settings import CounterpartySettings
 
@@ -34,6 +34,7 @@ _MEASURES = {
     "recovery": _MONEY,
 }
 _PAIR_RULE = "R046"
+_CAUSES = sorted({*ROOT_CAUSES.values()}, key=lambda cause: cause.name)
 _NO_DEADLINE = "9999-12-31"
 _NAMES = {"name": "string", "contact": "string"}
 
@@ -269,7 +270,7 @@ def _setting(counterparties: Mapping[str, CounterpartySettings], name: str) -> C
 
 def _names_root(root: Root) -> Column:
     """For groups: whether the root cause identifies an entity (or pharmacy), alone or with the other."""
-    causes = [cause.name for cause in ROOT_CAUSES if cause.root in (root, Root.ENTITY_AND_PHARMACY)]
+    causes = [cause.name for cause in _CAUSES if cause.root in (root, Root.ENTITY_AND_PHARMACY)]
     return F.col("root_cause").isin(*causes)
 
 
@@ -304,8 +305,8 @@ def _named(rows: DataFrame, names: DataFrame | None, key: Column, prefix: str) -
 
 def _root_words() -> Column:
     """Such as "340B claims of covered entity DSH180012 (Example Medical Center) appear not to be excluded"."""
-    root = {cause.name: cause.root.value for cause in ROOT_CAUSES}
-    before, after = ({cause.name: (*cause.words.split("{}"), "")[at] for cause in ROOT_CAUSES} for at in (0, 1))
+    root = {cause.name: cause.root.value for cause in _CAUSES}
+    before, after = ({cause.name: (*cause.words.split("{}"), "")[at] for cause in _CAUSES} for at in (0, 1))
     kind = _of_cause(root)
     both = F.concat(
         _with_name("entity_id", "entity_name"), F.lit(" and pharmacy "), _with_name("pharmacy_npi", "pharmacy_name")

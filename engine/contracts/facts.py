@@ -6,6 +6,8 @@ robust z-score of it among its peers: (x - median) / max(1.4826 MAD, floor), cap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import types as T
 
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
@@ -140,27 +142,42 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("mtf_is_reversed", _BOOLEAN),  # an MFP transaction that closes (003, 005, 009, 013) names or has the row's ICN
 )
 
-# Names of the model's raw claim features; each also has a `_z` twin. Typical ranges come from peers of equal NDC-11
-# and program.
-CLAIM_FEATURES = (
-    "f20_paid_per_unit_to_wac",  # amount paid / (units x WAC)
-    "f23_rebate_to_paid",  # units x URA / amount paid
-    "f24_units_per_prescription",  # NDC units
-    "f25_units_per_day",  # NDC units / days supply
-    "f26_package_remainder",  # distance of units / units per package from a whole number
-    "f27_unit_factor_distance",  # |ln(units / product median)|'s distance to the nearest known conversion factor
-    "f42_early_refill_ratio",  # days since the patient's previous fill / its days supply
-    "f44_claim_age_days",  # paid date - date of service
-)
+# The model's raw claim features, each with its words for messages and a `_z` twin. Typical ranges come from peers of
+# equal NDC-11 and program.
+_CLAIM_FEATURES: dict[str, str] = {
+    # amount paid / (units x WAC)
+    "f20_paid_per_unit_to_wac": "amount paid per unit, as a multiple of WAC",
+    # units x URA / amount paid
+    "f23_rebate_to_paid": "rebate billed, as a multiple of the amount paid",
+    # NDC units
+    "f24_units_per_prescription": "units per prescription",
+    # NDC units / days supply
+    "f25_units_per_day": "units per day of supply",
+    # distance of units / units per package from a whole number
+    "f26_package_remainder": "distance from whole packages, in packages",
+    # |ln(units / product median)|'s distance to the nearest known conversion factor
+    "f27_unit_factor_distance": "distance from a known unit conversion",
+    # days since the patient's previous fill / its days supply
+    "f42_early_refill_ratio": "days since the last fill, as a multiple of its days supply",
+    # paid date - date of service
+    "f44_claim_age_days": "days from service to payment",
+}
+CLAIM_FEATURES = tuple(_CLAIM_FEATURES)
 
 # Inputs of surprises (engine/models/surprises.py): all above zero, NULL if unknown or of no meaning.
-CLAIM_MEASURES = (
-    "units_per_prescription",  # NDC units; NULL for a part of a fill
-    "units_per_day",  # NDC units / days supply; NULL for a part of a fill
-    "paid_per_unit",  # what all payers paid / NDC units
-    "paid_per_unit_to_wac",  # the same / WAC
-    "days_to_payment",  # paid date - date of service, at least two weeks; NULL if R041 states it
-)
+_CLAIM_MEASURES: dict[str, str] = {
+    # NDC units; NULL for a part of a fill
+    "units_per_prescription": "units per prescription",
+    # NDC units / days supply; NULL for a part of a fill
+    "units_per_day": "units per day of supply",
+    # what all payers paid / NDC units
+    "paid_per_unit": "paid per unit",
+    # the same / WAC
+    "paid_per_unit_to_wac": "paid per unit, as a multiple of WAC,",
+    # paid date - date of service, at least two weeks; NULL if R041 states it
+    "days_to_payment": "days from service to payment",
+}
+CLAIM_MEASURES = tuple(_CLAIM_MEASURES)
 
 CONTEXT_CLAIM_FEATURES = _fields(
     ("f27_unit_factor", _DOUBLE),  # the conversion factor that explains units / median within 2 %, or NULL
@@ -169,12 +186,10 @@ CONTEXT_CLAIM_FEATURES = _fields(
     ("peer_median_units_per_day", _DOUBLE),
 )
 
-# Features that, but for SCREENED_FEATURES, only flagged claims get, for messages, analysts and models to come; no
-# condition reads them. What each is, its grain, window and unit: `FEATURES` in the modules of engine/facts and
-# docs/features.md, which is made from it.
+# Features that, but for SCREENED_FEATURES, only flagged claims get; no condition reads them. What each is, its grain,
+# window and unit: `FEATURES` in the modules of engine/facts and docs/features.md, which is made from it. Features that
+# no package but engine/facts names are declared there alone.
 DESCRIBED_CLAIM_FEATURES = _fields(
-    ("f04_dos_delta_days", _INTEGER),
-    ("f05_quantity_ratio_340b", _DOUBLE),
     ("f11_ce_active_at_dos", _BOOLEAN),
     ("f12_cp_active_at_dos", _BOOLEAN),
     ("f13_cp_match_conf", _DOUBLE),
@@ -182,13 +197,7 @@ DESCRIBED_CLAIM_FEATURES = _fields(
     ("f15_pharm_340b_share", _DOUBLE),
     ("f16_ppm_link", _BOOLEAN),
     ("f17_prescriber_ce_share", _DOUBLE),
-    ("f21_amount_paid_to_market_price", _DOUBLE),
-    ("f22_aac_gap", _DOUBLE),
-    ("f28_hcpcs_ndc_factor_err", _DOUBLE),
     ("f29_hcpcs_ndc_pair_valid", _BOOLEAN),
-    ("f30_days_past_term", _INTEGER),
-    ("f31_days_before_market", _INTEGER),
-    ("f32_cod_ineligible", _BOOLEAN),
     ("f33_labeler_terminated", _BOOLEAN),
     ("f34_same_key_count", _LONG),
     ("f35_cross_program_count", _INTEGER),
@@ -196,16 +205,12 @@ DESCRIBED_CLAIM_FEATURES = _fields(
     ("f37_cross_period_count", _INTEGER),
     ("f38_reversal_lag", _INTEGER),
     ("f39_n_reversals", _INTEGER),
-    ("f40_zero_paid", _BOOLEAN),
-    ("f41_tpl_share", _DOUBLE),
     ("f43_overlap_pharmacies", _INTEGER),
-    ("f45_lookback_q", _INTEGER),
     ("f51_dup_rate_pharm", _DOUBLE),
     ("f52_ce_precision", _DOUBLE),
     ("f53_purch_vs_disp", _DOUBLE),
     ("f54_ce_volume_jump", _DOUBLE),
     ("f55_orphan_ce_conflict", _BOOLEAN),
-    ("f56_mfp_ceiling_gap", _DOUBLE),
     ("f57_mtf_dup_icn", _BOOLEAN),
     ("f58_bin_pcn_lob_conf", _DOUBLE),
     ("f59_batch_size_rz", _DOUBLE),
@@ -233,16 +238,15 @@ CLAIM_FACTS = T.StructType(
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
 
-# The part of CLAIM_FACTS that is computed for every claim: what conditions of rules, models and peers read, and all
-# facts from references. Columns that only messages and findings show are added to flagged claims, because every column
-# here is carried for all claims.
+# Columns of the claim that are carried for every claim, see `claim_screen_schema`: read by facts, models and several
+# rules. What a single rule reads it declares itself (`reads`).
 _RECEIVED_AND_SCREENED = {
     *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
     "prescriber_npi",  # whose months are compared
     *("medicaid_provider_id", "date_of_service", "period", "ndc11", "ndc9", "claim_type", "dispensing_status"),
     *("units", "ndc_units", "amount_paid", "amount_third_party", "unit_rebate_amount", "rebate_amount"),
-    *("modifiers", "mtf_transaction_code", "sub_program", "unit_of_measure", "units_basis", "compound_code"),
-    *("hcpcs_code", "hcpcs_units", "submission_clarification_codes", "paid_date"),
+    *("modifiers", "mtf_transaction_code", "sub_program", "compound_code"),
+    *("hcpcs_code", "hcpcs_units", "paid_date"),
 }
 _FOUND_AND_SCREENED = {
     *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
@@ -273,25 +277,47 @@ _SPARSE = {
     )
     for field in fields
 }
-CLAIM_SCREEN = T.StructType(
-    [
-        field
-        for field in CLAIM_FACTS.fields
-        if field.name in _RECEIVED_AND_SCREENED | _FOUND_AND_SCREENED
-        or field.name not in {*PREPARED_REBATE_CLAIMS.names, *_SPARSE, *_NOT_SCREENED}
-    ]
-)
 
-INVOICE_FEATURES = (
-    "f47_units_per_prescription",  # against other states and quarters of the NDC-11
-    "f48_paid_per_unit",  # total amount / units, against other states and quarters of the NDC-11
-    "f21_paid_per_unit_to_market_price",  # paid per unit / market price in force on the period's first day
-    "f46_units_to_own_median",  # units / median units of the same line (state, program, NDC-11) over quarters
-    "units_per_prescription_to_own_median",
-    "paid_per_unit_to_own_median",
-)
+
+def claim_screen_schema(read_by_rules: Iterable[str]) -> T.StructType:
+    """The part of CLAIM_FACTS that is computed for every claim.
+
+    It holds what conditions of rules, models and peers read, and all facts from references. Columns that only messages
+    and findings show are added to flagged claims, because every column here is carried for all claims.
+
+    Args:
+        read_by_rules: columns of the claim that a rule's condition or guard reads in addition.
+    """
+    received = _RECEIVED_AND_SCREENED | _FOUND_AND_SCREENED | {*read_by_rules}
+    left_out = {*PREPARED_REBATE_CLAIMS.names, *_SPARSE, *_NOT_SCREENED} - received
+    return T.StructType([field for field in CLAIM_FACTS.fields if field.name not in left_out])
+
+
+_INVOICE_FEATURES: dict[str, str] = {
+    # against other states and quarters of the NDC-11
+    "f47_units_per_prescription": "units per prescription",
+    # total amount / units, against other states and quarters of the NDC-11
+    "f48_paid_per_unit": "amount paid per unit",
+    # paid per unit / market price in force on the period's first day
+    "f21_paid_per_unit_to_market_price": "amount paid per unit, as a multiple of the market price",
+    # units / median units of the same line (state, program, NDC-11) over quarters
+    "f46_units_to_own_median": "units, as a multiple of this line's own median",
+    "units_per_prescription_to_own_median": "units per prescription, as a multiple of this line's own median",
+    "paid_per_unit_to_own_median": "amount paid per unit, as a multiple of this line's own median",
+}
+INVOICE_FEATURES = tuple(_INVOICE_FEATURES)
 
 INVOICE_MEASURES = INVOICE_FEATURES
+
+# What a model feature measures; its value and typical range are in this unit.
+FEATURE_WORDS: dict[str, str] = {
+    **_CLAIM_MEASURES,
+    **_CLAIM_FEATURES,
+    **_INVOICE_FEATURES,
+    "group_claims": "claims of the month, as a multiple of what is expected,",
+    "group_product_claims": "claims of the product in the month, as a multiple of what is expected,",
+    "group_far_claims": "claims of the month that are far out, as a multiple of what is expected,",
+}
 
 INVOICE_FACTS = T.StructType(
     PREPARED_INVOICES.fields

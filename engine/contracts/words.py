@@ -8,32 +8,6 @@ from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Part
 # Features in US dollars.
 PRICE_FEATURES = ("paid_per_unit", "f48_paid_per_unit")
 
-# What a model feature measures; its value and typical range are in this unit.
-FEATURE_WORDS: dict[str, str] = {
-    "units_per_prescription": "units per prescription",
-    "units_per_day": "units per day of supply",
-    "paid_per_unit": "paid per unit",
-    "paid_per_unit_to_wac": "paid per unit, as a multiple of WAC,",
-    "days_to_payment": "days from service to payment",
-    "f20_paid_per_unit_to_wac": "amount paid per unit, as a multiple of WAC",
-    "f21_paid_per_unit_to_market_price": "amount paid per unit, as a multiple of the market price",
-    "f23_rebate_to_paid": "rebate billed, as a multiple of the amount paid",
-    "f24_units_per_prescription": "units per prescription",
-    "f25_units_per_day": "units per day of supply",
-    "f26_package_remainder": "distance from whole packages, in packages",
-    "f27_unit_factor_distance": "distance from a known unit conversion",
-    "f42_early_refill_ratio": "days since the last fill, as a multiple of its days supply",
-    "f44_claim_age_days": "days from service to payment",
-    "f46_units_to_own_median": "units, as a multiple of this line's own median",
-    "f47_units_per_prescription": "units per prescription",
-    "f48_paid_per_unit": "amount paid per unit",
-    "units_per_prescription_to_own_median": "units per prescription, as a multiple of this line's own median",
-    "paid_per_unit_to_own_median": "amount paid per unit, as a multiple of this line's own median",
-    "group_claims": "claims of the month, as a multiple of what is expected,",
-    "group_product_claims": "claims of the product in the month, as a multiple of what is expected,",
-    "group_far_claims": "claims of the month that are far out, as a multiple of what is expected,",
-}
-
 EVIDENCE_WORDS: dict[Evidence, str] = {
     Evidence.STRONG: (
         "A document or identifier on the claim, or an exact match, contradicts the bill, and every check for an "

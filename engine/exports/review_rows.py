@@ -9,11 +9,11 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.facts import FEATURE_WORDS
 from engine.contracts.tie_out import Color
 from engine.contracts.words import (
     ACTION_WORDS,
     DEADLINE_WORDS,
-    FEATURE_WORDS,
     GUARD_WORDS,
     PARTY_WORDS,
     PROGRAM_WORDS,

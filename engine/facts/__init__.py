@@ -2,6 +2,7 @@
 
 from engine.facts.availability import off_features
 from engine.facts.claims import (
+    ALL_CLAIM_FACTS,
     Background,
     FoundOnClaims,
     asked_of_flagged,
@@ -20,6 +21,7 @@ from engine.facts.settlements import SETTLEMENT_FACTS
 from engine.facts.unread import with_unread_rows
 
 __all__ = [
+    "ALL_CLAIM_FACTS",
     "SETTLEMENT_FACTS",
     "Background",
     "FoundOnClaims",

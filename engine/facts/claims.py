@@ -14,7 +14,6 @@ from pyspark.sql import types as T
 from engine.contracts.facts import (
     CLAIM_FACTS,
     CLAIM_FEATURES,
-    CLAIM_SCREEN,
     CORRECTED_FACTS,
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
@@ -24,6 +23,7 @@ from engine.contracts.facts import (
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.entity_families import FAMILIES, at_parent_of_day
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
+from engine.facts.availability import FEATURES
 from engine.facts.deadlines import DEADLINE_FACTS, deadlines_of_claims
 from engine.facts.duplicates import with_repeats
 from engine.facts.entities import with_entity_standing
@@ -31,48 +31,33 @@ from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
 from engine.facts.history import SERVICE_QUARTER
 from engine.facts.identifiers_340b import FLAG_FACTS
-from engine.facts.lineage import reversal_lag, with_periods, with_reversals
-from engine.facts.links import dos_delta_days, quantity_ratio_340b
+from engine.facts.lineage import with_periods, with_reversals
 from engine.facts.patients import with_patient_fills
 from engine.facts.payers import with_line_of_business
-from engine.facts.payments import claim_age_days, lookback_quarters, third_party_share, zero_paid
+from engine.facts.payments import lookback_quarters
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.pharmacies import with_contract_standing, with_pharmacy_history
 from engine.facts.prescribers import with_prescriber
 from engine.facts.prices import (
-    aac_gap,
-    amount_paid_to_market_price,
-    mfp_ceiling_gap,
-    paid_per_unit_to_wac,
-    rebate_to_paid,
     with_market_price,
     with_prices,
 )
 from engine.facts.products import (
-    days_before_market,
-    days_past_termination,
-    is_cod_ineligible,
     with_labeler,
     with_product,
 )
 from engine.facts.providers import (
-    pharmacy_npi_valid,
     prescriber_has_dea_number,
-    prescriber_npi_valid,
     with_npi_active,
 )
 from engine.facts.purchases import with_purchases, with_units_claimed
 from engine.facts.quantities import (
-    factor_error,
-    package_remainder,
-    units_per_day,
-    units_per_prescription,
     with_conversion,
 )
 from engine.facts.reviews import with_reviews
 from engine.facts.settlements import CLAIM_COLUMNS, with_claim_settlements
 from engine.facts.unread import with_unread_rows
-from engine.intervals import quarter_number, quarter_of
+from engine.intervals import quarter_index, quarter_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import LOG_DECIMALS, log
 from engine.runtime.keep import Keep, kept_in_place
@@ -85,6 +70,14 @@ _FACTOR_TOLERANCE = 0.02
 _SHIFTS = (10.0, 0.1, 1000.0, 0.001)
 _MEASURED = tuple(feature for feature in CLAIM_FEATURES if feature != FACTOR_DISTANCE)
 
+# Every fact on a flagged claim.
+ALL_CLAIM_FACTS = T.StructType(
+    [
+        *CLAIM_FACTS.fields,
+        *(T.StructField(feature.column, feature.kind) for feature in FEATURES if feature.kind is not None),
+    ]
+)
+
 # Derived from peers only; added by `with_claim_peers`.
 _OF_PEERS = {
     FACTOR_DISTANCE,
@@ -94,7 +87,6 @@ _OF_PEERS = {
     "peer_median_units_per_day",
     *(f"{feature}_z" for feature in CLAIM_FEATURES),
 }
-_SCREENED = [field for field in CLAIM_SCREEN.fields if field.name not in _OF_PEERS]
 
 # The claim columns that joins with links and references use.
 _ASKED = (
@@ -174,21 +166,24 @@ def claim_screen(
     found: FoundOnClaims,
     references: Mapping[str, DataFrame],
     as_of: date,
+    schema: T.StructType,
     keep: Keep = kept_in_place,
 ) -> DataFrame:
-    """CLAIM_SCREEN without the columns that are derived from peers, one row per live rebate claim.
+    """The screen without the columns that are derived from peers, one row per live rebate claim.
 
-    `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL. `keep`
-    writes an intermediate result under a name and returns it.
+    `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL;
+    `schema`: that of the whole screen, see `claim_screen_schema`. `keep` writes an intermediate result under a name and
+    returns it.
     """
-    wanted = {field.name for field in _SCREENED}
+    screened = [field for field in schema if field.name not in _OF_PEERS]
+    wanted = {field.name for field in screened}
     received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
     rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
     # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
     rows = with_claim_settlements(rows, references.get("settlements"), as_of, keep).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows, claims, keep)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
-    return _unpacked(_with_references(rows, claims, references), _SCREENED, present=())
+    return _unpacked(_with_references(rows, claims, references), screened, present=())
 
 
 def asked_of_flagged(
@@ -199,7 +194,7 @@ def asked_of_flagged(
     The result is narrow and meant to be written to disk, because each family of features joins it. ndc_units: the units
     that are still billed, 0 for a row that credits the manufacturer.
 
-    `flagged`: rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more.
+    `flagged`: rows of the screen; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more.
     """
     screen = flagged.select(F.col("source_row_id").alias("screen_row_id"), *_ASKED_OF_SCREEN)
     own = claims.select(*_ASKED_OF_FLAGGED)
@@ -215,7 +210,7 @@ def asked_of_flagged(
             "entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
             # Resolved to the parent on this claim's own day, which may differ from the parent on the 340B claim's day.
             "parent_entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
-            SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
+            SERVICE_QUARTER: quarter_index(F.col("date_of_service")),
         }
     )
     day = F.col("date_of_service")
@@ -260,13 +255,14 @@ def claim_facts(
     unread_claims: DataFrame | None = None,
     invoices: DataFrame | None = None,
 ) -> DataFrame:
-    """CLAIM_FACTS of the claims in `flagged`: everything that messages and findings show.
+    """ALL_CLAIM_FACTS of the claims in `flagged`: everything that messages, findings and analysts read.
 
-    `flagged`: complete rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more; `features`:
+    `flagged`: complete rows of the screen; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more; `features`:
     the result of `claim_features` for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None if
     none are; `invoices`: PREPARED_INVOICES, None without invoices; the other parameters as in `claim_screen`.
     """
-    missing = {*CLAIM_FACTS.names} - {*column_names(flagged)}
+    screened = column_names(flagged)
+    missing = {*CLAIM_FACTS.names} - {*screened}
     own = claims.select(
         "source_row_id", F.struct(*(name for name in column_names(claims) if name in missing)).alias("claim")
     )
@@ -277,7 +273,7 @@ def claim_facts(
     deadlines = deadlines_of_claims(claims, invoices, references.get("rebate_contracts"))
     rows = _joined(rows, deadlines, DEADLINE_FACTS, "deadlines")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
-    return _unpacked(rows, CLAIM_FACTS.fields, present=CLAIM_SCREEN.names, as_of=as_of)
+    return _unpacked(rows, ALL_CLAIM_FACTS.fields, present=screened, as_of=as_of)
 
 
 def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | None:
@@ -333,30 +329,8 @@ def _unpacked(
 ) -> DataFrame:
     """The wanted fields; those that depend on the claim alone are computed unless they are already present."""
     flat = flattened(rows, [name for name in column_names(rows) if name in _FAMILIES])
-    measured: dict[str, Column] = {
-        "f04_dos_delta_days": dos_delta_days(),
-        "f05_quantity_ratio_340b": quantity_ratio_340b(),
-        "f20_paid_per_unit_to_wac": paid_per_unit_to_wac(),
-        "f21_amount_paid_to_market_price": amount_paid_to_market_price(),
-        "f22_aac_gap": aac_gap(),
-        "f23_rebate_to_paid": rebate_to_paid(),
-        UNITS: units_per_prescription(),
-        "f25_units_per_day": units_per_day(),
-        "f26_package_remainder": package_remainder(),
-        "f28_hcpcs_ndc_factor_err": factor_error(),
-        "f30_days_past_term": days_past_termination(),
-        "f31_days_before_market": days_before_market(),
-        "f32_cod_ineligible": is_cod_ineligible(),
-        "f38_reversal_lag": reversal_lag(),
-        "f40_zero_paid": zero_paid(),
-        "f41_tpl_share": third_party_share(),
-        "f44_claim_age_days": claim_age_days(),
-        "f45_lookback_q": lookback_quarters(as_of),
-        "f56_mfp_ceiling_gap": mfp_ceiling_gap(),
-        "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
-        "f60_prescriber_npi_valid": prescriber_npi_valid(),
-        "prescriber_has_dea_number": prescriber_has_dea_number(),
-    }
+    measured = {feature.column: feature.value() for feature in FEATURES if feature.value is not None}
+    measured |= {"f45_lookback_q": lookback_quarters(as_of), "prescriber_has_dea_number": prescriber_has_dea_number()}
     values = {
         field.name: measured[field.name] if field.name in measured and field.name not in present else F.col(field.name)
         for field in wanted
@@ -395,8 +369,8 @@ def claim_peers(screen: DataFrame, settings: PeerSettings) -> DataFrame:
     return statistics(arrays, _STRATUM, dict.fromkeys(CLAIM_FEATURES, False), settings)
 
 
-def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings) -> DataFrame:
-    """CLAIM_SCREEN: the screen with z-scores, F27 and the peers' count; lazily, by a broadcast join."""
+def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings, schema: T.StructType) -> DataFrame:
+    """The screen with z-scores, F27 and the peers' count, in its `schema`; lazily, by a broadcast join."""
     renamed = peers.withColumnsRenamed({key: f"peer_{key}" for key in _STRATUM})
     same = [F.col(key) == F.col(f"peer_{key}") for key in _STRATUM]
     joined = screen.join(F.broadcast(renamed), on=same, how="left")  # one row per product and program
@@ -411,7 +385,7 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
         }
     )
     joined = joined.withColumns({f"{f}_z": robust_z(f, False, settings) for f in CLAIM_FEATURES})
-    return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in CLAIM_SCREEN.fields))
+    return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in schema))
 
 
 def _log_package() -> Column:

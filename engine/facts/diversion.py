@@ -18,7 +18,7 @@ from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, added_up, before, with_history
 from engine.facts.peers import robust_z, statistics, value_arrays
-from engine.intervals import join_as_of, quarter_number
+from engine.intervals import join_as_of, quarter_index
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide, exp, significant
 from engine.settings import PeerSettings
@@ -104,10 +104,10 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
         not_linked.select(*columns, F.lit(None).cast("string").alias("parent_entity_id"))
     )
     told = with_history(
-        rows.withColumn(SERVICE_QUARTER, quarter_number(F.col("date_of_service"))),
+        rows.withColumn(SERVICE_QUARTER, quarter_index(F.col("date_of_service"))),
         known.where(F.col("prescriber_npi").isNotNull()),
         _PRESCRIBER,
-        {"quarter": quarter_number(F.col("date_of_service")), "parent": F.col("parent_entity_id")},
+        {"quarter": quarter_index(F.col("date_of_service")), "parent": F.col("parent_entity_id")},
         "prescribed",
     )
     earlier = before("prescribed")
@@ -168,7 +168,7 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
     The median and the z-score are NULL below the minimum number of entities.
     """
     units = F.sum("quantity").cast("double").alias(_VOLUME)
-    quarter = quarter_number(F.col("date_of_service")).alias("quarter")
+    quarter = quarter_index(F.col("date_of_service")).alias("quarter")
     volumes = claims.groupBy("parent_entity_id", "ndc9", quarter).agg(units)
     peers = volumes.withColumn("peers", F.count(F.lit(1)).over(Window.partitionBy(*_OF_QUARTER)))
     usual = statistics(value_arrays(peers, _OF_QUARTER, [_VOLUME], ()), _OF_QUARTER, {_VOLUME: True}, settings)
@@ -183,7 +183,7 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
     same = [
         F.col("parent_entity_id") == F.col("volume_entity"),
         F.col("ndc9") == F.col("volume_ndc9"),
-        quarter_number(F.col("date_of_service")) == F.col("volume_quarter"),
+        quarter_index(F.col("date_of_service")) == F.col("volume_quarter"),
     ]
     told = ("ce_volume_z", _VOLUME, "ce_usual_quarter_units")
     return rows.join(judged, on=same, how="left").select(*column_names(rows), *told)  # one row each

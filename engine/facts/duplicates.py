@@ -20,7 +20,7 @@ from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS, TAKEN_BACK_
 from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
-from engine.intervals import number_of_quarter
+from engine.intervals import quarter_index_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, any_of, collect_list_over
 
@@ -500,7 +500,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "program": F.col("program"),
         "dispensing_status": F.col("dispensing_status"),
         "state": F.coalesce("state", "payer_id"),
-        "quarter": number_of_quarter(F.col("period")),
+        "quarter": quarter_index_of(F.col("period")),
     }
     lines = near(asked, claims, _SCRIPT_AND_DAY)
     assert lines is not None

@@ -38,7 +38,7 @@ from engine.facts.providers import (
 )
 from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
-from engine.intervals import quarter_number, quarter_of
+from engine.intervals import quarter_index, quarter_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import collect_list_over, max_struct
 from engine.settings import PeerSettings
@@ -373,7 +373,7 @@ def _with_balance(
     """
     if chargebacks is None:
         return rows.withColumn("balance", absent(BALANCE_FACTS))
-    quarter = quarter_number(F.col("date_of_service"))
+    quarter = quarter_index(F.col("date_of_service"))
     of_quarter = claims.groupBy("parent_entity_id", "ndc9", quarter.alias("quarter")).agg(
         F.sum("quantity").cast(_SUM).alias("claimed"),
         F.min("date_of_service").alias("first_day"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
 
@@ -14,11 +18,14 @@ WHOLE_RUN = "rows of the run"
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of CLAIM_FACTS, INVOICE_FACTS or ENTITY_CLAIM_FACTS.
+    """A column of the facts on a subject.
 
     `id`: of domain part 6. `needs`: tables and columns (`table.column`, alternatives separated by `|`) that it requires
     in addition to the subject's own feed; without them it is NULL in every row. They are also its source. `window`: the
     rows or the day that it covers.
+
+    `value`: its formula over the claim and its references, if it reads no other row. `kind`: its type, if no rule,
+    model or other package reads it: it is then a column of flagged claims alone, and in no contract.
     """
 
     id: str
@@ -29,6 +36,8 @@ class Feature:
     window: str = OWN
     unit: str = "ratio"
     subject: Subject = Subject.REBATE_CLAIM
+    kind: T.DataType | None = None
+    value: Callable[[], Column] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from engine.facts.products import with_labeler, with_product
 from engine.facts.sales import with_sales
 from engine.facts.settlements import with_line_settlements
 from engine.facts.unread import with_unread_rows
-from engine.intervals import number_of_quarter, start_of_quarter
+from engine.intervals import quarter_index_of, start_of_quarter
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import collect_list_over, collect_set_over, divide
 from engine.settings import PeerSettings
@@ -350,7 +350,7 @@ def _with_own_history(rows: DataFrame) -> DataFrame:
         return F.size(collect_set_over(known, window)).cast("long")
 
     known = F.when(F.col("known_units").isNotNull(), F.col("period"))
-    told = rows.withColumn("quarter", number_of_quarter(F.col("period"))).withColumns(
+    told = rows.withColumn("quarter", quarter_index_of(F.col("period"))).withColumns(
         {
             "own_quarters": quarters(line),
             "own_past_quarters": quarters(past),

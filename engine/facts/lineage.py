@@ -17,6 +17,15 @@ from engine.runtime.expressions import all_of
 CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
 _CLAIM, _LINE = ("payer_id", "plan_id", "claim_id"), ("claim_line", "date_of_service")
 _DISPENSE = ("pharmacy_key", "rx_key", "fill_number", "date_of_service", "ndc11")
+
+
+def reversal_lag() -> Column:
+    """F38: days from the cut-off to the pharmacy's reversal; above zero the reversal was too late for the invoice."""
+    last_day = F.last_day(F.add_months(start_of_quarter(F.col("period")), 2))
+    cut_off = F.coalesce(F.col("received_at").cast("date"), add_days(last_day, CUT_OFF_DAYS))
+    return days_between(F.col("pharmacy_reversed_at").cast("date"), cut_off)
+
+
 FEATURES = (
     Feature(
         "F37",
@@ -36,6 +45,7 @@ FEATURES = (
         grain="dispense",
         window=f"{OWN} and its dispense",
         unit="days",
+        value=reversal_lag,
     ),
     Feature(
         "F39",
@@ -47,13 +57,6 @@ FEATURES = (
         unit="reversals",
     ),
 )
-
-
-def reversal_lag() -> Column:
-    """F38: days from the cut-off to the pharmacy's reversal; above zero the reversal was too late for the invoice."""
-    last_day = F.last_day(F.add_months(start_of_quarter(F.col("period")), 2))
-    cut_off = F.coalesce(F.col("received_at").cast("date"), add_days(last_day, CUT_OFF_DAYS))
-    return days_between(F.col("pharmacy_reversed_at").cast("date"), cut_off)
 
 
 def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:

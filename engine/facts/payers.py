@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
-from engine.intervals import quarter_number
+from engine.intervals import quarter_index
 from engine.runtime.column_names import column_names
 
 _CARD = ("bin", "pcn", "group_id")
@@ -32,7 +32,7 @@ def with_line_of_business(rows: DataFrame, asked: DataFrame, claims: DataFrame) 
         rows,
         near(asked, claims, _CARD, may_be_null=_CARD[1:]),
         _CARD,
-        {"quarter": quarter_number(F.col("date_of_service"))},
+        {"quarter": quarter_index(F.col("date_of_service"))},
         "of_card",
         {"medicaid": F.count_if(is_medicaid)},
         may_be_null=_CARD[1:],

@@ -11,7 +11,7 @@ from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, BEFORE, Feature, NotBuilt
 from engine.facts.history import added_up, before, near, share, with_history, with_is_linked
 from engine.facts.peers import NORMAL_CONSISTENCY, quantile
-from engine.intervals import covers, quarter_number
+from engine.intervals import covers, quarter_index
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of
 from engine.settings import PeerSettings
@@ -163,7 +163,7 @@ def with_pharmacy_history(
     day = F.col("date_of_service")
     of_product = near(asked, claims, _PHARMACY_PRODUCT)
     linked = with_is_linked(of_product, links_340b)
-    by = {"day": day, "quarter": quarter_number(day)}
+    by = {"day": day, "quarter": quarter_index(day)}
     sums = {"linked": F.count_if("is_linked")} if linked is not None else {}
     events = linked if linked is not None else of_product
     told = with_history(rows, events, _PHARMACY_PRODUCT, by, "of_pharmacy", sums)

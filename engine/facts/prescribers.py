@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.dates import add_days
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history, with_is_linked
-from engine.intervals import quarter_number
+from engine.intervals import quarter_index
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import arrays_overlap
 
@@ -49,7 +49,7 @@ def with_prescriber(
         rows,
         with_is_linked(near(asked, claims, _PRODUCT), links_340b),
         _PRODUCT,
-        {"quarter": quarter_number(F.col("date_of_service"))},
+        {"quarter": quarter_index(F.col("date_of_service"))},
         "of_prescriber",
         {"linked": F.count_if("is_linked")},
     )

@@ -15,54 +15,6 @@ from engine.runtime.expressions import divide, max_struct
 
 _UNIT_PRICE = T.DecimalType(15, 6)
 _QUARTER = f"{AT_SERVICE}, its quarter"
-FEATURES = (
-    Feature(
-        "F20",
-        "f20_paid_per_unit_to_wac",
-        "amount paid / (NDC units x WAC)",
-        needs=("rebate_claims.amount_paid", "prices.wac_unit"),
-        window=f"{_QUARTER}; z: {WHOLE_RUN} of equal NDC-11 and program",
-    ),
-    Feature(
-        "F21",
-        "f21_amount_paid_to_market_price",
-        "amount paid / (NDC units x market price)",
-        needs=("rebate_claims.amount_paid", "market_prices"),
-        window=AT_SERVICE,
-    ),
-    Feature(
-        "F21",
-        "f21_paid_per_unit_to_market_price",
-        "paid per unit (F48) / market price",
-        needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount", "market_prices"),
-        grain="invoice line",
-        window=f"first day of the period; z: {WHOLE_RUN} of the program",
-        subject=Subject.INVOICE,
-    ),
-    Feature(
-        "F22",
-        "f22_aac_gap",
-        "abs((WAC - amount paid / NDC units) / WAC - (WAC - ceiling) / WAC): near 0 it was paid at the 340B price",
-        needs=("rebate_claims.amount_paid", "prices.wac_unit", "prices.ceiling_unit"),
-        window=_QUARTER,
-    ),
-    Feature(
-        "F23",
-        "f23_rebate_to_paid",
-        "NDC units x URA / amount paid; URA: ours of the period, else the payer's",
-        needs=("rebate_claims.amount_paid", "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount"),
-        window=f"period of the row; z: {WHOLE_RUN} of equal NDC-11 and program",
-    ),
-    Feature(
-        "F56",
-        "f56_mfp_ceiling_gap",
-        "340B ceiling price - MFP, per unit",
-        needs=("prices.ceiling_unit", "prices.mfp_unit"),
-        grain="NDC-11 and quarter",
-        window=_QUARTER,
-        unit="US dollars per NDC unit",
-    ),
-)
 
 
 def _double(name: str) -> Column:
@@ -98,6 +50,64 @@ def rebate_to_paid() -> Column:
 def mfp_ceiling_gap() -> Column:
     """F56: ceiling less MFP of the quarter of service; below zero the 340B price is the lower one."""
     return (F.col("price_ceiling") - F.col("price_mfp")).cast("double")
+
+
+FEATURES = (
+    Feature(
+        "F20",
+        "f20_paid_per_unit_to_wac",
+        "amount paid / (NDC units x WAC)",
+        needs=("rebate_claims.amount_paid", "prices.wac_unit"),
+        window=f"{_QUARTER}; z: {WHOLE_RUN} of equal NDC-11 and program",
+        value=paid_per_unit_to_wac,
+    ),
+    Feature(
+        "F21",
+        "f21_amount_paid_to_market_price",
+        "amount paid / (NDC units x market price)",
+        needs=("rebate_claims.amount_paid", "market_prices"),
+        window=AT_SERVICE,
+        kind=T.DoubleType(),
+        value=amount_paid_to_market_price,
+    ),
+    Feature(
+        "F21",
+        "f21_paid_per_unit_to_market_price",
+        "paid per unit (F48) / market price",
+        needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount", "market_prices"),
+        grain="invoice line",
+        window=f"first day of the period; z: {WHOLE_RUN} of the program",
+        subject=Subject.INVOICE,
+    ),
+    Feature(
+        "F22",
+        "f22_aac_gap",
+        "abs((WAC - amount paid / NDC units) / WAC - (WAC - ceiling) / WAC): near 0 it was paid at the 340B price",
+        needs=("rebate_claims.amount_paid", "prices.wac_unit", "prices.ceiling_unit"),
+        window=_QUARTER,
+        kind=T.DoubleType(),
+        value=aac_gap,
+    ),
+    Feature(
+        "F23",
+        "f23_rebate_to_paid",
+        "NDC units x URA / amount paid; URA: ours of the period, else the payer's",
+        needs=("rebate_claims.amount_paid", "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount"),
+        window=f"period of the row; z: {WHOLE_RUN} of equal NDC-11 and program",
+        value=rebate_to_paid,
+    ),
+    Feature(
+        "F56",
+        "f56_mfp_ceiling_gap",
+        "340B ceiling price - MFP, per unit",
+        needs=("prices.ceiling_unit", "prices.mfp_unit"),
+        grain="NDC-11 and quarter",
+        window=_QUARTER,
+        unit="US dollars per NDC unit",
+        kind=T.DoubleType(),
+        value=mfp_ceiling_gap,
+    ),
+)
 
 
 def with_prices(

@@ -25,43 +25,6 @@ _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_
 # does not decide.
 COD_INELIGIBLE = ("05", "06")
 COD_ELIGIBLE = ("01", "02", "03", "04")
-FEATURES = (
-    Feature(
-        "F30",
-        "f30_days_past_term",
-        "date of service - termination date; whether a reactivation came in between is another column",
-        needs=("products.termination_date",),
-        window=AT_SERVICE,
-        unit="days",
-    ),
-    Feature(
-        "F31",
-        "f31_days_before_market",
-        "market date - date of service",
-        needs=("products.market_date",),
-        window=AT_SERVICE,
-        unit="days",
-    ),
-    Feature(
-        "F32",
-        "f32_cod_ineligible",
-        f"COD status {' or '.join(COD_INELIGIBLE)}; not {' to '.join((COD_ELIGIBLE[0], COD_ELIGIBLE[-1]))}; of others "
-        "unknown",
-        needs=("products.cod_status",),
-        grain="NDC-11",
-        window=AT_SERVICE,
-        unit="boolean",
-    ),
-    Feature(
-        "F33",
-        "f33_labeler_terminated",
-        "every interval of the labeler code has ended; unknown where the table does not hold the code",
-        needs=("labelers",),
-        grain="labeler",
-        window=AT_SERVICE,
-        unit="boolean",
-    ),
-)
 
 
 def days_past_termination() -> Column:
@@ -78,6 +41,51 @@ def is_cod_ineligible() -> Column:
     """F32: by its COD status the product is not a covered outpatient drug."""
     status = F.col("cod_status")
     return F.when(status.isin(*COD_INELIGIBLE), True).when(status.isin(*COD_ELIGIBLE), F.lit(False))
+
+
+FEATURES = (
+    Feature(
+        "F30",
+        "f30_days_past_term",
+        "date of service - termination date; whether a reactivation came in between is another column",
+        needs=("products.termination_date",),
+        window=AT_SERVICE,
+        unit="days",
+        kind=T.IntegerType(),
+        value=days_past_termination,
+    ),
+    Feature(
+        "F31",
+        "f31_days_before_market",
+        "market date - date of service",
+        needs=("products.market_date",),
+        window=AT_SERVICE,
+        unit="days",
+        kind=T.IntegerType(),
+        value=days_before_market,
+    ),
+    Feature(
+        "F32",
+        "f32_cod_ineligible",
+        f"COD status {' or '.join(COD_INELIGIBLE)}; not {' to '.join((COD_ELIGIBLE[0], COD_ELIGIBLE[-1]))}; of others "
+        "unknown",
+        needs=("products.cod_status",),
+        grain="NDC-11",
+        window=AT_SERVICE,
+        unit="boolean",
+        kind=T.BooleanType(),
+        value=is_cod_ineligible,
+    ),
+    Feature(
+        "F33",
+        "f33_labeler_terminated",
+        "every interval of the labeler code has ended; unknown where the table does not hold the code",
+        needs=("labelers",),
+        grain="labeler",
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+)
 
 
 LABELER_FACTS = (

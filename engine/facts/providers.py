@@ -10,31 +10,6 @@ from engine.intervals import covers
 from engine.npi import npi_is_valid
 from engine.runtime.column_names import column_names
 
-FEATURES = (
-    Feature(
-        "F60",
-        "f60_pharmacy_npi_valid",
-        "ten digits, the first 1 or 2, check digit right (Luhn over 80840)",
-        needs=("rebate_claims.pharmacy_npi",),
-        unit="boolean",
-    ),
-    Feature(
-        "F60",
-        "f60_prescriber_npi_valid",
-        "the same of the prescriber",
-        needs=("rebate_claims.prescriber_npi",),
-        unit="boolean",
-    ),
-    Feature(
-        "F60",
-        "f60_npi_active_at_dos",
-        "a row of the pharmacy's NPI is valid that day; unknown where the table has no dates for the NPI",
-        needs=("rebate_claims.pharmacy_npi", "pharmacies.valid_from|pharmacies.valid_to"),
-        grain="pharmacy",
-        window=AT_SERVICE,
-        unit="boolean",
-    ),
-)
 NOT_BUILT = (
     NotBuilt("F60", "prescriber_type1", "no table says whether an NPI is a person's (type 1); NPPES is not an input"),
 )
@@ -48,6 +23,35 @@ def pharmacy_npi_valid() -> Column:
 def prescriber_npi_valid() -> Column:
     """F60 for the prescriber."""
     return npi_is_valid(F.col("prescriber_npi"))
+
+
+FEATURES = (
+    Feature(
+        "F60",
+        "f60_pharmacy_npi_valid",
+        "ten digits, the first 1 or 2, check digit right (Luhn over 80840)",
+        needs=("rebate_claims.pharmacy_npi",),
+        unit="boolean",
+        value=pharmacy_npi_valid,
+    ),
+    Feature(
+        "F60",
+        "f60_prescriber_npi_valid",
+        "the same of the prescriber",
+        needs=("rebate_claims.prescriber_npi",),
+        unit="boolean",
+        value=prescriber_npi_valid,
+    ),
+    Feature(
+        "F60",
+        "f60_npi_active_at_dos",
+        "a row of the pharmacy's NPI is valid that day; unknown where the table has no dates for the NPI",
+        needs=("rebate_claims.pharmacy_npi", "pharmacies.valid_from|pharmacies.valid_to"),
+        grain="pharmacy",
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+)
 
 
 def prescriber_has_dea_number() -> Column:

@@ -12,7 +12,7 @@ from engine.facts.duplicates import REFUND_REQUESTS
 from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
-from engine.intervals import covers, quarter_number
+from engine.intervals import covers, quarter_index
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import array_contains, divide, log, max_struct
 
@@ -60,7 +60,7 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
         rows,
         near(asked, entity_claims, _ENTITY_PRODUCT),
         _ENTITY_PRODUCT,
-        {"quarter": quarter_number(F.col("date_of_service"))},
+        {"quarter": quarter_index(F.col("date_of_service"))},
         "of_entity",
         {"units": F.sum("quantity").cast(_SUM)},
     )
@@ -128,7 +128,7 @@ def bought_by_quarter(chargebacks: DataFrame, families: DataFrame | None, produc
     return (
         _with_units(at_parent(bought, "entity_id", families), products)
         .withColumn("then", F.when(covers(F.col("invoice_date"), *(F.col(name) for name in SPAN)), F.lit(1)))
-        .groupBy("entity_id", "ndc9", *SPAN, "then", quarter_number(F.col("invoice_date")).alias("quarter"))
+        .groupBy("entity_id", "ndc9", *SPAN, "then", quarter_index(F.col("invoice_date")).alias("quarter"))
         .agg(F.sum("packages").alias("packages"), _sum_if_all_known("units").alias("units"))
         .groupBy(F.col("entity_id").alias("bought_entity_id"), F.col("ndc9").alias("bought_ndc9"))
         .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units", *SPAN, "then"))).alias("bought"))

@@ -15,49 +15,6 @@ from engine.runtime.expressions import array_contains, divide, rint, round_doubl
 
 _AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
 _CONVERSION = "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit"
-FEATURES = (
-    Feature("F24", "f24_units_per_prescription", "NDC units on the line", window=_AMONG_PEERS, unit="NDC units"),
-    Feature(
-        "F25",
-        "f25_units_per_day",
-        "NDC units / days supply",
-        needs=("rebate_claims.days_supply",),
-        window=_AMONG_PEERS,
-        unit="NDC units per day",
-    ),
-    Feature(
-        "F26",
-        "f26_package_remainder",
-        "abs(p - round(p)), p = NDC units / units per package",
-        needs=("products.units_per_package",),
-        window=_AMONG_PEERS,
-        unit="packages",
-    ),
-    Feature(
-        "F27",
-        "f27_unit_factor_distance",
-        "abs(ln(NDC units / peers' median) - ln(f)) to the nearest f of units per package, its inverse, 10, 0.1, 1000, "
-        "0.001; f27_unit_factor: that f where it explains the ratio within 2 %",
-        grain="claim among the claims of its NDC-11 and program",
-        window=WHOLE_RUN,
-        unit="natural logarithm",
-    ),
-    Feature(
-        "F28",
-        "f28_hcpcs_ndc_factor_err",
-        "NDC units / (HCPCS units x NDC units per HCPCS unit)",
-        needs=("rebate_claims.hcpcs_code", "rebate_claims.hcpcs_units", _CONVERSION),
-        window=AT_SERVICE,
-    ),
-    Feature(
-        "F29",
-        "f29_hcpcs_ndc_pair_valid",
-        "the crosswalk pairs the NDC-11 with the HCPCS code; unknown where it does not hold the NDC-11 at all",
-        needs=("rebate_claims.hcpcs_code", "hcpcs_crosswalk|products.hcpcs_code"),
-        window=AT_SERVICE,
-        unit="boolean",
-    ),
-)
 CONVERSION_FACTS = (
     T.StructField("hcpcs_factor", T.DecimalType(15, 6)),
     T.StructField("f29_hcpcs_ndc_pair_valid", T.BooleanType()),
@@ -89,6 +46,62 @@ def package_remainder() -> Column:
 def factor_error() -> Column:
     """F28: NDC units / (HCPCS units x crosswalk factor); 1 if the state converted as the crosswalk does."""
     return divide(_double("ndc_units"), _double("hcpcs_units") * _double("hcpcs_factor"))
+
+
+FEATURES = (
+    Feature(
+        "F24",
+        "f24_units_per_prescription",
+        "NDC units on the line",
+        window=_AMONG_PEERS,
+        unit="NDC units",
+        value=units_per_prescription,
+    ),
+    Feature(
+        "F25",
+        "f25_units_per_day",
+        "NDC units / days supply",
+        needs=("rebate_claims.days_supply",),
+        window=_AMONG_PEERS,
+        unit="NDC units per day",
+        value=units_per_day,
+    ),
+    Feature(
+        "F26",
+        "f26_package_remainder",
+        "abs(p - round(p)), p = NDC units / units per package",
+        needs=("products.units_per_package",),
+        window=_AMONG_PEERS,
+        unit="packages",
+        value=package_remainder,
+    ),
+    Feature(
+        "F27",
+        "f27_unit_factor_distance",
+        "abs(ln(NDC units / peers' median) - ln(f)) to the nearest f of units per package, its inverse, 10, 0.1, 1000, "
+        "0.001; f27_unit_factor: that f where it explains the ratio within 2 %",
+        grain="claim among the claims of its NDC-11 and program",
+        window=WHOLE_RUN,
+        unit="natural logarithm",
+    ),
+    Feature(
+        "F28",
+        "f28_hcpcs_ndc_factor_err",
+        "NDC units / (HCPCS units x NDC units per HCPCS unit)",
+        needs=("rebate_claims.hcpcs_code", "rebate_claims.hcpcs_units", _CONVERSION),
+        window=AT_SERVICE,
+        kind=T.DoubleType(),
+        value=factor_error,
+    ),
+    Feature(
+        "F29",
+        "f29_hcpcs_ndc_pair_valid",
+        "the crosswalk pairs the NDC-11 with the HCPCS code; unknown where it does not hold the NDC-11 at all",
+        needs=("rebate_claims.hcpcs_code", "hcpcs_crosswalk|products.hcpcs_code"),
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+)
 
 
 def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: DataFrame | None) -> DataFrame:

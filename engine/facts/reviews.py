@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from engine.entity_families import at_parent_of_day
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
-from engine.intervals import quarter_number
+from engine.intervals import quarter_index
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import max_struct
 
@@ -63,7 +63,7 @@ def with_reviews(
         .agg(max_struct("answered_on", "answer")["answer"].alias("answer"))
     )
     is_answered = F.col("source_row_id") == F.col("answered_row_id")
-    by = {"quarter": quarter_number(F.col("date_of_service"))}
+    by = {"quarter": quarter_index(F.col("date_of_service"))}
     sums = {
         "confirmed": F.count_if(F.col("answer").isin(*_CONFIRMED)),
         "responded": F.count_if(F.col("answer").isin(*_RESPONDED)),

@@ -9,7 +9,7 @@ from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Subject
 from engine.facts.feature import Feature
 from engine.facts.history import TRAILING_QUARTERS, added_up
-from engine.intervals import number_of_quarter
+from engine.intervals import quarter_index_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide
 
@@ -80,7 +80,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
 def _by_quarter(rows: DataFrame, keys: tuple[str, ...], units: Column, into: str) -> DataFrame:
     """One row per `keys` (renamed): `into`, an array of quarter, units and the units of rows above zero."""
     return (
-        rows.groupBy(*(_key(name).alias(name) for name in keys), number_of_quarter(F.col("period")).alias("quarter"))
+        rows.groupBy(*(_key(name).alias(name) for name in keys), quarter_index_of(F.col("period")).alias("quarter"))
         .agg(
             F.sum(units).cast(_SUM).alias("units"),
             F.sum(F.greatest(units, F.lit(0))).cast(_SUM).alias("above_zero"),
@@ -101,6 +101,6 @@ def _key(name: str) -> Column:
 
 def _over_four_quarters(name: str, units: str) -> Column:
     """NULL if none of the four quarters has units."""
-    ago = number_of_quarter(F.col("period"))
+    ago = quarter_index_of(F.col("period"))
     entries = F.filter(name, lambda one: (ago - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
     return F.when(F.size(entries) > 0, added_up(entries, units, _SUM).cast("double"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.contracts.codes import Subject
-from engine.contracts.words import FEATURE_WORDS
+from engine.contracts.facts import FEATURE_WORDS
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.flags import Flags, in_words
 from engine.settings import FlagSettings

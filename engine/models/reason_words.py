@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from engine.contracts.words import FEATURE_WORDS, PRICE_FEATURES
+from engine.contracts.facts import FEATURE_WORDS
+from engine.contracts.words import PRICE_FEATURES
 
 _DAYS = ("days_to_payment", "f44_claim_age_days")
 

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 
 from engine import exports, models, rules
 from engine.contracts.codes import Step
+from engine.errors import counted
 from engine.pipeline.database import check_lengths, write_published
 from engine.pipeline.kept import keep_rows
 from engine.pipeline.outputs import Outputs, write_outputs
@@ -108,9 +109,9 @@ def _write_review(run: Run, linked: Linked, findings: Findings, outputs: Outputs
 def _in_words(outputs: Outputs, review: list[str]) -> list[str]:
     """The phrases of the step's progress line."""
     drafts, posted = outputs.drafts, outputs.posted
-    words = [f"{drafts.drafted:,} dispute lines drafted, {', '.join(review)}, report.html"]
+    words = [f"{counted(drafts.drafted, 'dispute line', 'dispute lines')} drafted, {', '.join(review)}, report.html"]
     words += [drafts.forms.in_words] if drafts.forms is not None else []
-    return words + ([f"{posted.rows:,} positions"] if posted is not None else [])
+    return words + ([counted(posted.rows, "position", "positions")] if posted is not None else [])
 
 
 def _enter(run: Run, linked: Linked, flagged: Flagged, outputs: Outputs) -> None:
@@ -135,10 +136,11 @@ def _about(about: exports.RunFacts, outputs: Outputs) -> str:
     """Markdown for MLflow: number of findings, and the models that scored each table. Counts only, no dollars."""
     totals = outputs.totals
     classes = ", ".join(f"{count:,} {name}" for name, count in totals.counts("evidence").items())
+    drafted = counted(outputs.drafts.drafted, "dispute line", "dispute lines")
     lines = [
         f"# Main job of {about.as_of}, run {about.run_id}",
         "",
-        f"{totals.findings:,} findings ({classes}), {outputs.drafts.drafted:,} dispute lines drafted.",
+        f"{counted(totals.findings, 'finding', 'findings')} ({classes}), {drafted} drafted.",
         "",
         *(f"- {table}: {model}" for table, model in about.models.items()),
     ]

@@ -13,6 +13,7 @@ from engine import facts, findings
 from engine.contracts.codes import Reason, Step, Subject
 from engine.pipeline import work_tables
 from engine.pipeline.stages import Described, DescribedSubject, Linked, LiveClaims
+from engine.rules import CLAIM_SCREEN
 from engine.runs import Run
 
 
@@ -94,10 +95,11 @@ def _counted(run: Run, described: DescribedSubject) -> int:
 
 def _claims(run: Run, linked: Linked, live: LiveClaims, on_claims: facts.FoundOnClaims) -> DescribedClaims:
     settings = run.settings
-    screen = facts.claim_screen(live.all, on_claims, linked.references, settings.today, partial(_kept, run))
+    keep = partial(_kept, run)
+    screen = facts.claim_screen(live.all, on_claims, linked.references, settings.today, CLAIM_SCREEN, keep)
     screen = run.work.write(work_tables.FACTS[Subject.REBATE_CLAIM], screen)
     peers = run.work.write(work_tables.PEERS[Subject.REBATE_CLAIM], facts.claim_peers(screen, settings.peers))
-    rows = facts.with_claim_peers(screen, peers, settings.peers)
+    rows = facts.with_claim_peers(screen, peers, settings.peers, CLAIM_SCREEN)
     return DescribedClaims(Subject.REBATE_CLAIM, rows, peers, run, linked, live, on_claims)
 
 

@@ -16,7 +16,7 @@ from engine import exports, feedback, findings, positions, rules
 from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.findings import FINAL_LINES
 from engine.contracts.forms import DISPUTED_ROLE, EVIDENCE_ROWS, FORM_LINES, FilledForm
-from engine.errors import ConfigurationError, OutputError, Problem
+from engine.errors import ConfigurationError, OutputError, Problem, counted
 from engine.pipeline.drafting import tie_out_of
 from engine.pipeline.entity_shares import blanket_disputes, claims_of_entities
 from engine.pipeline.finished_runs import findings_of, finished_run, runs_in_order
@@ -349,11 +349,11 @@ def _without_form(ready: Sequence[Mapping[str, Any]], made: Sequence[MadeForm]) 
     """A warning for each state and quarter with lines that are sent but appear on no form."""
     on_forms = {key for one in made for key in one.keys}
     missing = [_key(row) for row in ready if row["route"] == Route.STATE.value and _key(row) not in on_forms]
-    counted = Counter((key.state, key.period) for key in missing)
+    by_state = Counter((key.state, key.period) for key in missing)
     return [
-        f"{lines:,} lines to {state} for {period} are on no form: their invoice line is not known or, of an earlier "
-        "quarter, what was paid (settlements)"
-        for (state, period), lines in sorted(counted.items())
+        f"{counted(lines, 'line', 'lines')} to {state} for {period} {'is' if lines == 1 else 'are'} on no form: the "
+        "invoice line is not known or, of an earlier quarter, what was paid (settlements)"
+        for (state, period), lines in sorted(by_state.items())
     ]
 
 
@@ -369,8 +369,8 @@ def _check_forms(made: Sequence[MadeForm]) -> None:
         for problem in one.problems
     ]
     if len(problems) > _MOST_PROBLEMS:
-        rest = Problem(f"and {len(problems) - _MOST_PROBLEMS:,} more lines of forms do not add up", "the same export")
-        problems = [*problems[:_MOST_PROBLEMS], rest]
+        rest = counted(len(problems) - _MOST_PROBLEMS, "more line of forms does", "more lines of forms do")
+        problems = [*problems[:_MOST_PROBLEMS], Problem(f"and {rest} not add up", "the same export")]
     if problems:
         raise OutputError(problems)
 

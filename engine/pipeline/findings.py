@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from engine import cases, exports, findings, rules
 from engine.contracts.codes import Step
 from engine.contracts.findings import FINDINGS
+from engine.errors import counted
 from engine.pipeline.finished_runs import findings_of, runs_in_order
 from engine.pipeline.stages import Findings, Flagged, Linked, QueueOrder
 from engine.runs import Run, published_runs
@@ -39,7 +40,7 @@ def assemble_findings(run: Run, linked: Linked, flagged: Flagged, order: QueueOr
         exports.write_findings(cases.with_case(found), place)
         written = read_parquet(run.spark, place, FINDINGS)
         count = _checked(run, flagged, written)
-        words.append(f"{count:,} findings")
+        words.append(counted(count, "finding", "findings"))
     return Findings(written, order)
 
 

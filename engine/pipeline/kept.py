@@ -17,6 +17,7 @@ from engine.contracts.codes import Subject
 from engine.contracts.tables import TABLES
 from engine.pipeline.stages import Linked, LiveClaims, Prepared
 from engine.pipeline.work_tables import CONFORMED, FACTS, FAMILIES, NETTING, PEERS
+from engine.rules import CLAIM_SCREEN
 from engine.runs import Run, WorkTable
 from engine.runtime.parquet import read_parquet
 from engine.runtime.paths import reader_path
@@ -71,8 +72,9 @@ class Kept:
         peers = self._result(PEERS[subject]) if subject in PEERS else None
         if rows is None or peers is None:
             return rows
-        joined = facts.with_claim_peers if subject is Subject.REBATE_CLAIM else facts.with_invoice_peers
-        return joined(rows, peers, settings)
+        if subject is Subject.REBATE_CLAIM:
+            return facts.with_claim_peers(rows, peers, settings, CLAIM_SCREEN)
+        return facts.with_invoice_peers(rows, peers, settings)
 
     def prepared(self) -> Prepared:
         """Live rows of the feeds, and the reference tables that linking reads."""

@@ -16,6 +16,7 @@ from engine import exports, facts, link
 from engine.contracts.codes import Step
 from engine.contracts.match_rates import FeedProblem
 from engine.contracts.tables import FEED_NAMES
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.stages import Linked, Prepared
 from engine.runs import Run, WorkTable
@@ -207,8 +208,8 @@ def _note_states_without_identifiers(run: Run, prepared: Prepared, claims: DataF
 def _note_crowds(run: Run, linked: link.Links340b) -> None:
     for name, rows in linked.set_aside.items():
         run.progress.note(
-            f"{name}: {rows:,} rows were not linked: their prescription number at a pharmacy is shared by more claims "
-            "than a prescription can have"
+            f"{name}: {counted(rows, 'row was', 'rows were')} not linked: the prescription number at a "
+            "pharmacy is shared by more claims than a prescription can have"
         )
 
 
@@ -217,7 +218,8 @@ def _note_feed_problems(run: Run, problems: Sequence[FeedProblem]) -> None:
     for problem in problems[:_MOST_PROBLEMS_NOTED]:
         run.progress.note(problem.message)
     if len(problems) > _MOST_PROBLEMS_NOTED:
-        run.progress.note(f"{len(problems) - _MOST_PROBLEMS_NOTED:,} more drops of match rates are in the report")
+        rest = len(problems) - _MOST_PROBLEMS_NOTED
+        run.progress.note(f"{counted(rest, 'more drop', 'more drops')} of match rates: see the report")
 
 
 def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:

@@ -13,6 +13,7 @@ from engine import exports, facts, feedback, positions
 from engine.contracts.codes import Reason, Step
 from engine.contracts.positions import POSITIONS, Position
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.forms import FORM_LINES_FOLDER, forms_sent, lines_sent
 from engine.pipeline.stages import Prepared
@@ -151,7 +152,8 @@ def _previous(run: Run) -> DataFrame | None:
 def _check_balance(written: DataFrame, lines: DataFrame) -> None:
     if out_of_balance := positions.keys_out_of_balance(written, lines):
         raise LedgerError(
-            f"positions, step {Step.EXPORTS}: the units of {out_of_balance:,} keys do not add up to the invoiced total"
+            f"positions, step {Step.EXPORTS}: the units of {counted(out_of_balance, 'key', 'keys')} do not add up "
+            "to the invoiced total"
         )
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine import feedback
-from engine.errors import InputError, OutputError, Problem
+from engine.errors import InputError, OutputError, Problem, counted
 from engine.pipeline.finished_runs import findings_of
 from engine.runs import published_runs
 from engine.runtime.storage import Storage, storage_of
@@ -63,9 +63,11 @@ def record_feedback(
     kept.add({"decisions": merged.decisions, "outcomes": merged.outcomes})
     notes = [f"decided otherwise before: {one}" for one in merged.conflicts[:_MOST_CONFLICTS]]
     if len(merged.conflicts) > _MOST_CONFLICTS:
-        notes.append(f"and {len(merged.conflicts) - _MOST_CONFLICTS:,} more findings decided otherwise before")
+        rest = counted(len(merged.conflicts) - _MOST_CONFLICTS, "more finding", "more findings")
+        notes.append(f"and {rest} decided otherwise before")
     if undecided:
-        notes.append(f"{undecided:,} rows have a reason, comment, name or date but no decision: not recorded")
+        rows = counted(undecided, "row has", "rows have")
+        notes.append(f"{rows} a reason, comment, name or date but no decision: not recorded")
     return Recorded(len(merged.decisions), len(merged.outcomes), merged.known_already, tuple(notes), kept.where)
 
 
@@ -75,7 +77,11 @@ _CORRECT = "correct these rows and hand the files in again; what is there alread
 def _first(problems: Sequence[Problem]) -> list[Problem]:
     shown = list(problems[:_MOST_PROBLEMS])
     if len(problems) > _MOST_PROBLEMS:
-        shown.append(Problem(f"and {len(problems) - _MOST_PROBLEMS:,} more rows are wrong", "the same files"))
+        shown.append(
+            Problem(
+                f"and {counted(len(problems) - _MOST_PROBLEMS, 'more row is', 'more rows are')} wrong", "the same files"
+            )
+        )
     return shown
 
 

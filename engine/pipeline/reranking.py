@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from engine import findings, models, rules
 from engine.contracts.findings import FINDINGS
+from engine.errors import counted
 from engine.pipeline.finished_runs import findings_of, runs_in_order
 from engine.pipeline.model_versions import ModelVersions, champion_to_compare
 from engine.pipeline.stages import Linked, QueueOrder
@@ -136,8 +137,11 @@ def _tell_what_is_left_out(run: Run, reviewed: DataFrame, found: int, outcomes: 
     unknown = reviewed.count() - found
     if unknown:
         run.progress.note(
-            f"{unknown:,} reviewed findings are in no published run below the output folder: not used for training"
+            f"{counted(unknown, 'reviewed finding is', 'reviewed findings are')} in no published run below the output "
+            "folder: not used for training"
         )
     of_cases = 0 if outcomes is None else outcomes.where(F.col("finding_id").isNull()).count()
     if of_cases:
-        run.progress.note(f"{of_cases:,} outcomes name a case and no finding: not used for training")
+        run.progress.note(
+            f"{counted(of_cases, 'outcome names', 'outcomes name')} a case and no finding: not used for training"
+        )

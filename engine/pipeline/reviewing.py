@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from engine import exports, findings, rules
 from engine.contracts.forms import FORM_LINES
-from engine.errors import OutputError, Problem
+from engine.errors import OutputError, Problem, counted
 from engine.pipeline.drafting import lines_of, review_tables
 from engine.pipeline.finished_runs import findings_of, finished_run
 from engine.pipeline.forms import FORM_LINES_FOLDER, DraftedForms, drafted_disputes, write_draft_forms
@@ -77,7 +77,8 @@ def write_drafts(
     disputes = drafted_disputes(lines, found)
     forms = write_draft_forms(form_lines, disputes, storage, place, settings.disputes, settings.today)
     if forms.problems:
-        notes.append(f"drafted forms: {len(forms.problems):,} lines do not add up, such as {forms.problems[0]}")
+        lines_off = counted(len(forms.problems), "line does", "lines do")
+        notes.append(f"drafted forms: {lines_off} not add up, such as {forms.problems[0]}")
     return Drafts(lines, drafted, forms, notes)
 
 

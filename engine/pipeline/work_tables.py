@@ -13,7 +13,6 @@ from engine.contracts.codes import Step, Subject
 from engine.contracts.facts import (
     CLAIM_FACTS,
     CLAIM_FEATURES,
-    CLAIM_SCREEN,
     CORRECTED_FACTS,
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
@@ -33,10 +32,10 @@ from engine.contracts.prepared import (
 )
 from engine.contracts.tables import SUBJECT_FEEDS, TABLES
 from engine.contracts.tie_out import TIE_OUT
-from engine.facts import SETTLEMENT_FACTS
+from engine.facts import ALL_CLAIM_FACTS, SETTLEMENT_FACTS
 from engine.positions import ENTRIES
 from engine.prepare import conformed_schema
-from engine.rules import FACTS_OF, SCORE_FACTS
+from engine.rules import CLAIM_SCREEN, FACTS_OF, SCORE_FACTS
 from engine.runs import WorkTable, WorkTables
 
 _TYPES: dict[str, T.DataType] = {
@@ -411,8 +410,13 @@ UNUSUAL = WorkTables(
 )
 
 
+def _all_facts(table: str) -> T.StructType:
+    subject = _SUBJECTS[table]
+    return ALL_CLAIM_FACTS if subject is Subject.REBATE_CLAIM else FACTS_OF[subject]
+
+
 def _described(table: str) -> T.StructType:
-    return T.StructType([*FACTS_OF[_SUBJECTS[table]].fields, *SCORE_FACTS.fields])
+    return T.StructType([*_all_facts(table).fields, *SCORE_FACTS.fields])
 
 
 DESCRIBED = WorkTables(
@@ -436,7 +440,7 @@ EXPLAINED = WorkTables(
     "table",
     Step.RULES,
     "row in question of the job explain",
-    lambda table: FACTS_OF[_SUBJECTS[table]],
+    _all_facts,
     ("facts", "peers", "features"),
 )
 

@@ -37,7 +37,7 @@ from engine.contracts.formats import (
     NumberFormat,
     PeriodPattern,
 )
-from engine.errors import Problem
+from engine.errors import Problem, counted
 from engine.prepare import identifiers
 
 _MOST_FREQUENT = 200  # distinct values per column on which formats are tried
@@ -410,7 +410,8 @@ def coerced_notes(report: ValueReport) -> list[str]:
     for bad in report.coerced:
         like = f", such as {bad.example}" if bad.example else ""
         text = (
-            f"{report.table}.{bad.column}: {bad.rows:,} values could not be read and count as unknown{like}; "
+            f"{report.table}.{bad.column}: {counted(bad.rows, 'value', 'values')} could not be read and "
+            f"{'counts' if bad.rows == 1 else 'count'} as unknown{like}; "
             f"expected {bad.expected}"
         )
         lines = setting_lines(report, [bad.column])
@@ -426,7 +427,7 @@ def coerced_notes(report: ValueReport) -> list[str]:
 def null_word_notes(report: ValueReport) -> list[str]:
     """One sentence per column and word for NULL."""
     return [
-        f"{report.table}: column {null.column} contains the word {null.word} in {null.rows:,} rows: "
+        f"{report.table}: column {null.column} contains the word {null.word} in {counted(null.rows, 'row', 'rows')}: "
         f"set input.tables.{report.table}.nulls, such as {_yaml([null.word])}, to read it as NULL"
         for null in report.null_words
     ]

@@ -8,7 +8,9 @@ from engine.rules.hit import FACTS_OF, SCORE_FACTS
 from engine.rules.overview import (
     ANOMALY_RULE,
     BARRING_RULES,
+    CLAIM_SCREEN,
     DATA_SOURCES,
+    ROOT_CAUSES,
     anomaly_threshold,
     check_configuration,
     configuration_problems,
@@ -18,20 +20,25 @@ from engine.rules.overview import (
     thresholds_in_force,
 )
 from engine.rules.registry import DataSource, Registry, Rule
+from engine.rules.root_causes import Root, RootCause
 
 __all__ = [
     "ANOMALY_RULE",
     "BARRING_RULES",
+    "CLAIM_SCREEN",
     "DATA_SOURCES",
     "DISPUTE_CODES",
     "FACTS_OF",
     "REGISTRY",
+    "ROOT_CAUSES",
     "SCORE_FACTS",
     "SWITCHED_OFF",
     "ActiveRules",
     "DataSource",
     "DisputeCode",
     "Registry",
+    "Root",
+    "RootCause",
     "Rule",
     "active_rules",
     "anomaly_threshold",

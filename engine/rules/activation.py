@@ -10,7 +10,7 @@ from engine.contracts.codes import Subject
 from engine.contracts.needs import is_available
 from engine.rules.configuration import check_rules, thresholds_of
 from engine.rules.dispute_codes import DisputeCode, dispute_codes
-from engine.rules.registry import REGISTRY, Given, Registry, Rule, ThresholdValue
+from engine.rules.registry import REGISTRY, Parameters, Registry, Rule, ThresholdValue
 from engine.settings import Settings
 
 SWITCHED_OFF = "switched off in the configuration"
@@ -36,9 +36,9 @@ class ActiveRules:
     thresholds: dict[str, dict[str, ThresholdValue]] = field(repr=False)
     available: frozenset[str] = field(repr=False)
 
-    def given(self, rule: Rule, settings: Settings) -> Given:
+    def parameters_of(self, rule: Rule, settings: Settings) -> Parameters:
         """The parameters that a rule receives in this run."""
-        return Given(self.thresholds[rule.id], self.as_of, settings, self.available)
+        return Parameters(self.thresholds[rule.id], self.as_of, settings, self.available)
 
     def guard_is_off(self, rule_id: str, guard_name: str) -> bool:
         """Whether the guard lacks input, so that it is unchecked on every row."""

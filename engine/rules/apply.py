@@ -176,7 +176,7 @@ def judge(active: ActiveRules, settings: Settings) -> list[Judged]:
 
 def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     facts = Facts(active.subject)
-    hit = rule.function(facts, active.given(rule, settings))
+    hit = rule.function(facts, active.parameters_of(rule, settings))
     if tuple(check.guard for check in hit.checks) != rule.guards:
         raise RegistryError(f"{rule.id} on {rule.subject} does not check the guards that it declares")
     checks = [_Checked.of(check, active.guard_is_off(rule.id, check.guard.name)) for check in hit.checks]
@@ -186,21 +186,23 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     fires = all_of([met, *(~F.coalesce(failed, F.lit(False)) for failed in held_back)])
     evidence = _evidence(rule.evidence if hit.evidence is None else hit.evidence, checks)
     guards = F.array(*(check.result for check in checks))
-    related = F.coalesce(_given(hit.related, None).cast(STRINGS), F.array().cast(STRINGS))
+    related = F.coalesce(_or_default(hit.related, None).cast(STRINGS), F.array().cast(STRINGS))
     values: dict[str, Column] = {
         "rule_id": F.lit(rule.id),
         "evidence": class_name(evidence),
         "message": hit.message,
-        "code": _given(hit.code, rule.code),
+        "code": _or_default(hit.code, rule.code),
         "related_source_row_ids": F.slice(related, 1, MOST_RELATED_ROWS),
-        "related_count": F.coalesce(_given(hit.related_count, None).cast("bigint"), F.size(related).cast("bigint")),
+        "related_count": F.coalesce(
+            _or_default(hit.related_count, None).cast("bigint"), F.size(related).cast("bigint")
+        ),
         "document": F.lit(rule.document or None),
         "guards": guards,
-        "route": _given(hit.route, rule.route),
-        "party_at_fault": _given(hit.party, rule.party),
+        "route": _or_default(hit.route, rule.route),
+        "party_at_fault": _or_default(hit.party, rule.party),
         "action": _action(rule.action if hit.action is None else hit.action, evidence, facts, rule.subject),
-        "units_at_issue": _given(hit.units, None),
-        "amount_at_issue": _given(hit.amount, None),
+        "units_at_issue": _or_default(hit.units, None),
+        "amount_at_issue": _or_default(hit.amount, None),
         "reference_rows": _references(hit),
     }
     result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
@@ -302,7 +304,7 @@ def _references(hit: Hit) -> Column:
     )
 
 
-def _given(column: Column | None, default: str | None) -> Column:
+def _or_default(column: Column | None, default: str | None) -> Column:
     return F.lit(None if default is None else str(default)) if column is None else column
 
 

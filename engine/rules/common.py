@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import CONTRACT_PROGRAMS, MEDICAID_PROGRAMS, ClaimType, Evidence, Party, Program, Route
 from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
-from engine.rules.registry import Given, Threshold
+from engine.rules.registry import Parameters, Threshold
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import any_of
 
@@ -94,9 +94,9 @@ def no_340b_purchase(f: Facts) -> Check:
     return NO_340B_PURCHASE.check(failed=~f.entity_bought_at_340b, unchecked=f.entity_bought_at_340b.isNull())
 
 
-def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
+def purchase_checks(f: Facts, parameters: Parameters) -> tuple[Check, Check]:
     """Check whether the entity bought the product at the 340B price at all, and enough of it for all units billed."""
-    most = f.entity_units_bought * (1 + given.number(PURCHASE_TOLERANCE.name))
+    most = f.entity_units_bought * (1 + parameters.number(PURCHASE_TOLERANCE.name))
     exceeds = EXCEEDS_340B_PURCHASES.check(
         failed=f.entity_units_asked_for > most,
         unchecked=f.entity_units_asked_for.isNull() | f.entity_units_bought.isNull(),
@@ -109,31 +109,33 @@ def third_party_payment(f: Facts) -> Check:
     return THIRD_PARTY_PAYMENT.check(failed=f.amount_third_party != 0)
 
 
-def waste_line(f: Facts, given: Given) -> Check:
+def waste_line(f: Facts, parameters: Parameters) -> Check:
     """Check whether a medical line bills discarded units."""
-    return WASTE_LINE.check(failed=_is_waste(f.modifiers, given), only_where=f.claim_type == ClaimType.MEDICAL.value)
+    return WASTE_LINE.check(
+        failed=_is_waste(f.modifiers, parameters), only_where=f.claim_type == ClaimType.MEDICAL.value
+    )
 
 
-def waste_next_to_given(f: Facts, given: Given) -> Check:
+def waste_next_to_given(f: Facts, parameters: Parameters) -> Check:
     """Check whether the line and all earlier lines of the dispense differ in kind: one side bills the discarded part,
     the other the administered part.
     """
     # no lambda, because the embedded engine loses columns that a lambda in a rule refers to
     rows = F.size(F.split(f.duplicate_modifiers, ">")) - 1
-    waste = F.size(F.split(f.duplicate_modifiers, rf"<\|([^>]*\|)?({_waste_words(given)})\|[^>]*>")) - 1
-    alike = F.when(_is_waste(f.modifiers, given), waste).otherwise(rows - waste)
+    waste = F.size(F.split(f.duplicate_modifiers, rf"<\|([^>]*\|)?({_waste_words(parameters)})\|[^>]*>")) - 1
+    alike = F.when(_is_waste(f.modifiers, parameters), waste).otherwise(rows - waste)
     return WASTE_LINE.check(
         failed=F.coalesce(alike == 0, F.lit(False)), only_where=f.claim_type == ClaimType.MEDICAL.value
     )
 
 
-def _is_waste(modifiers: Column, given: Given) -> Column:
+def _is_waste(modifiers: Column, parameters: Parameters) -> Column:
     """Whether the modifiers mark discarded units; never NULL: false for a line without modifiers."""
-    return F.coalesce(modifiers.rlike(rf"(^|\|)({_waste_words(given)})(\||\z)"), F.lit(False))
+    return F.coalesce(modifiers.rlike(rf"(^|\|)({_waste_words(parameters)})(\||\z)"), F.lit(False))
 
 
-def _waste_words(given: Given) -> str:
-    return "|".join(re.escape(word) for word in given.words(WASTE_MODIFIERS.name))
+def _waste_words(parameters: Parameters) -> str:
+    return "|".join(re.escape(word) for word in parameters.words(WASTE_MODIFIERS.name))
 
 
 def partial_fill(f: Facts) -> Check:

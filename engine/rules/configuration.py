@@ -32,8 +32,8 @@ def problems_of_rules(
 
 def thresholds_of(rule: Rule, configured: Mapping[str, RuleSettings]) -> dict[str, ThresholdValue]:
     """The rule's thresholds: the configured value if set, else the default. Checked by `check_rules`."""
-    given = configured[rule.id].thresholds if rule.id in configured else {}
-    return {t.name: _read(t, given[t.name]) if t.name in given else t.default for t in rule.thresholds}
+    thresholds = configured[rule.id].thresholds if rule.id in configured else {}
+    return {t.name: _read(t, thresholds[t.name]) if t.name in thresholds else t.default for t in rule.thresholds}
 
 
 def _problems(rule_id: str, settings: RuleSettings, registry: Registry) -> Iterable[Problem]:

@@ -16,7 +16,7 @@ from engine.contracts.codes import Evidence
 
 EvidenceClass = Evidence | Column
 
-_WEAKEST_FIRST = sorted(Evidence, key=lambda one: one.strength)
+_WEAKEST_FIRST = sorted(Evidence, key=lambda evidence: evidence.strength)
 _ONE_STEP_DOWN = {Evidence.STRONG: Evidence.MEDIUM, Evidence.MEDIUM: Evidence.WEAK}
 
 
@@ -29,7 +29,7 @@ def class_name(evidence: EvidenceClass) -> Column:
     """The name of the class; NULL if the strength is NULL."""
     if isinstance(evidence, Evidence):
         return F.lit(evidence.value)
-    return F.get(_array(one.value for one in _WEAKEST_FIRST), evidence - 1)
+    return F.get(_array(known.value for known in _WEAKEST_FIRST), evidence - 1)
 
 
 def either(condition: Column, then: Evidence, otherwise: Evidence) -> EvidenceClass:
@@ -53,8 +53,8 @@ def one_step_down(evidence: EvidenceClass, where: Column) -> EvidenceClass:
     """
     if isinstance(evidence, Evidence):
         return either(where, _ONE_STEP_DOWN.get(evidence, evidence), evidence)
-    lower = _array(_ONE_STEP_DOWN.get(one, one).strength for one in _WEAKEST_FIRST)
-    same = _array(one.strength for one in _WEAKEST_FIRST)
+    lower = _array(_ONE_STEP_DOWN.get(known, known).strength for known in _WEAKEST_FIRST)
+    same = _array(known.strength for known in _WEAKEST_FIRST)
     return F.get(F.when(where, lower).otherwise(same), evidence - 1)
 
 

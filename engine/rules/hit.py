@@ -76,11 +76,11 @@ def phrase(words: Callable[Concatenate[Facts, _Texts], Column]) -> Callable[Conc
     """Decorate a function that makes a phrase of several rules from facts and texts: see `Facts.phrase`."""
 
     @wraps(words)
-    def said(f: Facts, /, *texts: _Texts.args, **named: _Texts.kwargs) -> Column:
+    def with_phrase(f: Facts, /, *texts: _Texts.args, **named: _Texts.kwargs) -> Column:
         name = " ".join(map(str, (words.__name__, *texts, *named.values())))
         return f.phrase(name, words(f, *texts, **named))
 
-    return said
+    return with_phrase
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contracts.codes import Subject
+from engine.contracts.facts import claim_screen_schema
 from engine.errors import ConfigurationError, Problem
 from engine.rules.activation import switched_off
 from engine.rules.catalog import REGISTRY
@@ -15,6 +16,10 @@ from engine.settings import RuleSettings, Settings
 
 (ANOMALY_RULE,) = {rule.id for rule in REGISTRY.rules() if rule.is_model}
 BARRING_RULES = tuple(sorted({rule.id for rule in REGISTRY.rules() if rule.bars_disputes}))
+# The facts on every rebate claim.
+CLAIM_SCREEN = claim_screen_schema({name for rule in REGISTRY.rules() for name in rule.reads})
+# By rule id.
+ROOT_CAUSES = {rule.id: rule.root_cause for rule in REGISTRY.rules()}
 # Data source by rule id, for rules that can support another rule.
 DATA_SOURCES = {rule.id: rule.data_source for rule in REGISTRY.rules() if rule.data_source is not None}
 

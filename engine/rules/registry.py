@@ -8,8 +8,10 @@ from datetime import date
 from enum import StrEnum
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.root_causes import RootCause
 from engine.settings import Settings
 
 ThresholdValue = float | int | str | date | list[str]
@@ -57,7 +59,7 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Given:
+class Parameters:
     """Parameters of a rule in addition to the facts: its thresholds, the run's day, the settings, and the available
     input ("table", "table.column", and "table.complete" for tables from which absence is meaningful).
     """
@@ -71,7 +73,7 @@ class Given:
         """A threshold as a number; KeyError if the rule declares none of that name."""
         return float(self.thresholds[name])  # type: ignore[arg-type]
 
-    def whole(self, name: str) -> int:
+    def integer(self, name: str) -> int:
         """A threshold as a whole number; fractions are cut off."""
         return int(self.thresholds[name])  # type: ignore[arg-type]
 
@@ -86,7 +88,7 @@ class Given:
         return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 
-RuleFunction = Callable[[Facts, Given], Hit]
+RuleFunction = Callable[[Facts, Parameters], Hit]
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,10 @@ class Rule:
     rules. `in_force`: the first day of service that it covers, and the day after the last (invoices: first days of
     periods); None: unbounded. `version`: is increased when its result on the same row changes.
 
-    `data_source`: None for a rule that only informs and supports no other. `bars_disputes`: if all its guards pass, a
-    dispute is no longer possible. `is_model`: it reports results of the anomaly model.
+    `reads`: columns of rebate claims that its condition or guards read and that are not computed for every claim
+    anyway. `root_cause`: what its findings have in common with others of their case. `data_source`: None for a rule
+    that only informs and supports no other. `bars_disputes`: if all its guards pass, a dispute is no longer
+    possible. `is_model`: it reports results of the anomaly model.
     """
 
     id: str
@@ -153,6 +157,7 @@ class Rule:
     citation: str
     document: str
     needs: tuple[str, ...]
+    reads: tuple[str, ...]
     parts: tuple[Part, ...]
     thresholds: tuple[Threshold, ...]
     guards: tuple[Guard, ...]
@@ -162,6 +167,7 @@ class Rule:
     enabled: bool
     in_force: tuple[date | None, date | None]
     version: int
+    root_cause: RootCause
     data_source: DataSource | None
     bars_disputes: bool
     is_model: bool
@@ -198,8 +204,11 @@ class Registry:
             if rule.id in self.ids:
                 raise RegistryError(f"two rules with id {rule.id}")
             _check(rule)
+        causes = {known.root_cause.name: known.root_cause for known in self._rules.values()}
         defaults: dict[str, ThresholdValue] = {}
         for rule in rules:
+            if causes.get(rule.root_cause.name, rule.root_cause) != rule.root_cause:
+                raise RegistryError(f"{rule.id} has another root cause {rule.root_cause.name} than the rules before it")
             for threshold in rule.thresholds:
                 if defaults.setdefault(threshold.name, threshold.default) != threshold.default:
                     raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
@@ -235,6 +244,9 @@ def _check(rule: Rule) -> None:
             raise RegistryError(f"{rule.id} on {rule.subject} has two {what} of one name")
     if rule.explains_unusual and rule.evidence not in (Evidence.STRONG, Evidence.MEDIUM):
         raise RegistryError(f"{rule.id} on {rule.subject} is {rule.evidence} and explains nothing that is unusual")
+    unknown = {*rule.reads} - {*PREPARED_REBATE_CLAIMS.names}
+    if unknown:
+        raise RegistryError(f"{rule.id} reads {', '.join(sorted(unknown))}, no column of a rebate claim")
     begin, end = rule.in_force
     if begin is not None and end is not None and end <= begin:
         raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
@@ -254,9 +266,11 @@ def rule(
     party: Party,
     action: Action,
     citation: str,
+    root_cause: RootCause,
     data_source: DataSource | None,
     codes: tuple[str, ...] = (),
     document: str = "",
+    reads: tuple[str, ...] = (),
     parts: tuple[Part, ...] = (),
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
@@ -294,6 +308,7 @@ def rule(
             citation=citation if own.citation is None else own.citation,
             document=document if own.document is None else own.document,
             needs=(SUBJECT_FEEDS[subject], *own.needs),
+            reads=reads,
             parts=parts,
             thresholds=(*thresholds, *own.thresholds),
             guards=(*guards, *own.guards),
@@ -303,6 +318,7 @@ def rule(
             enabled=enabled,
             in_force=in_force,
             version=own.version or version,
+            root_cause=root_cause,
             data_source=data_source,
             bars_disputes=bars_disputes,
             is_model=is_model,

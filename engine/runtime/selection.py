@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from engine.contracts.file_formats import FILE_FORMATS
 from engine.errors import ConfigurationError, Problem
 from engine.runtime.input_size import SMALL_INPUT, input_files, input_size
 from engine.runtime.memory import available_memory
@@ -21,7 +22,7 @@ CHOICE_VARIABLE = "ENGINE_CHOICE"
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = {"file", "s3", "s3a", "s3n", "gs", "abfs", "abfss"}
-_FORMATS = {"parquet", "csv", "json", "excel", "zip"}
+_FORMATS = {kind.name for kind in FILE_FORMATS}
 _GIB = 2**30
 
 

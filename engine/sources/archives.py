@@ -12,9 +12,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from engine.contracts.file_formats import CSV, ZIP
 from engine.errors import InputError, Problem, UserError
 from engine.runtime.storage import Storage, StoredFile, name_of
-from engine.sources.locations import ZIP, Location, format_of
+from engine.sources.locations import Location, format_of
 from engine.sources.reader import damaged_files, data_files
 from engine.sources.staging import staging_folder
 
@@ -53,7 +54,7 @@ def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Itera
         InputError: no table file or several, a password, a damaged archive, one that unpacks to far more than claims
             do, or more than the disk holds; a session with executors on other machines.
     """
-    if location.format != ZIP and not (location.files and all(_is_archive(file) for file in location.files)):
+    if location.format != ZIP.name and not (location.files and all(_is_archive(file) for file in location.files)):
         yield location
         return
     files = data_files(storage, location)
@@ -61,8 +62,8 @@ def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Itera
     folder = staging_folder(spark, name, location.uri, f"the archive of table {location.table.name}")
     members = {file.uri: _unpack(storage, file, location, folder, number) for number, file in enumerate(files)}
     formats = sorted({_format(member) for member in members.values()})
-    kind = location.format if location.format != ZIP else formats[0]
-    if location.format == ZIP and len(formats) > 1:
+    kind = location.format if location.format != ZIP.name else formats[0]
+    if location.format == ZIP.name and len(formats) > 1:
         raise _refusal(location, location.uri, "has archives with files of several formats", ", ".join(formats))
     options = {name: value for name, value in location.options.items() if name != _MEMBER}
     uri = str(next(iter(members.values())) if len(members) == 1 else folder)
@@ -116,7 +117,7 @@ def _member(members: Sequence[zipfile.ZipInfo], file: StoredFile, location: Loca
     wanted = location.options.get(_MEMBER)
     chosen = [member for member in files if wanted in (member.filename, name_of(member.filename))]
     if wanted is None:
-        tables = [member for member in files if format_of(member.filename) not in (None, ZIP)]
+        tables = [member for member in files if format_of(member.filename) not in (None, ZIP.name)]
         chosen = tables or [member for member in files if member.filename.lower().endswith(".txt")]
     names = ", ".join(member.filename for member in files[:20]) or "no file"
     if len(chosen) != 1:
@@ -138,7 +139,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _format(member: Path) -> str:
-    return format_of(member.name) or "csv"
+    return format_of(member.name) or CSV.name
 
 
 def _refusal(location: Location, uri: str, what: str, received: str) -> InputError:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from engine.contracts.columns import Table
+from engine.contracts.file_formats import CSV, FILE_FORMATS, PARQUET
 from engine.contracts.tables import TABLES
 from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError, closest_name, did_you_mean
@@ -30,26 +31,8 @@ KEPT = ("decisions", "outcomes")
 # A second list supplies the NDCs that the first lacks.
 WITH_FALLBACK = "products"
 DATABASE = "database"
-EXCEL = "excel"
-ZIP = "zip"
 
-_FORMAT_OF_ENDING = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".json": "json",
-    ".json.gz": "json",
-    ".jsonl": "json",
-    ".jsonl.gz": "json",
-    ".xlsx": EXCEL,
-    ".xlsm": EXCEL,
-    ".xlsb": EXCEL,
-    ".xls": EXCEL,
-    ".ods": EXCEL,
-    ".zip": ZIP,
-}
-_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".xlsx", ".zip")
-
+_ENDINGS_BY_NAME = tuple(ending for kind in FILE_FORMATS for ending in kind.endings)
 
 # Minimum similarity of a file's name and a table's name.
 _CLOSE = 0.82
@@ -144,7 +127,7 @@ def _kept(
     else:
         uri = join(settings.feedback_root, f"{table.name}.parquet")
         if storage.exists(uri):
-            kept = Location(table, uri, "parquet", files=_data_files(files_at(storage, None, uri)))
+            kept = Location(table, uri, PARQUET.name, files=_data_files(files_at(storage, None, uri)))
     if kept is None or (location is not None and location.uri == kept.uri):
         return {}
     if location is not None:
@@ -191,7 +174,7 @@ def _by_name(
         return None
     uri = join(root, names_of_table[0])
     files = _data_files(files_at(storage, None, uri))
-    return Location(table, uri, format_of(names_of_table[0]) or _format_of_files(files) or "parquet", files=files)
+    return Location(table, uri, format_of(names_of_table[0]) or _format_of_files(files) or PARQUET.name, files=files)
 
 
 def _located_and_configured(
@@ -402,12 +385,12 @@ def _configured(
     files: tuple[StoredFile, ...] = ()
     try:
         # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
-        if kind is None or kind.lower() in _FORMAT_OF_ENDING.values():
+        if kind is None or kind.lower() in {known.name for known in FILE_FORMATS}:
             files = _files_of(storage, root, table, configured, problems, setting)
             kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
-            kind = kind or ("csv" if TEXT_OPTIONS & options.keys() else None)
+            kind = kind or (CSV.name if TEXT_OPTIONS & options.keys() else None)
             if kind is None and len(configured.paths) == 1 and storage.is_folder(uri):
-                kind = "parquet"
+                kind = PARQUET.name
             if kind is None and files:
                 problems.append(_unknown_format(table, uri, files))
         elif len(configured.paths) > 1 or (is_pattern(uri) and not storage.exists(uri)):
@@ -502,7 +485,7 @@ def _shipped(storage: Storage, settings: Settings, name: str, problems: list[Pro
     uri = join(settings.reference_folder, f"{name}.csv")
     try:
         files = tuple(files_at(storage, None, uri))
-        return {name: Location(TABLES[name], uri, "csv", files=files)} if files else {}
+        return {name: Location(TABLES[name], uri, CSV.name, files=files)} if files else {}
     except OSError as error:
         problems.append(Problem("the reference folder cannot be opened", settings.reference_folder, one_line(error)))
         return {}
@@ -542,4 +525,4 @@ def likely_table(name: str) -> str | None:
 def format_of(path: str) -> str | None:
     """The format for a file's extension; None for an unknown extension."""
     name = path.rstrip("/").lower()
-    return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)
+    return next((kind.name for kind in FILE_FORMATS if name.endswith(kind.endings + kind.further)), None)

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from engine.contracts.file_formats import FILE_FORMATS
 from engine.errors import InputError, Problem
 from engine.runtime.abilities import abilities
 from engine.runtime.paths import reader_path
@@ -30,12 +31,13 @@ class SparkFormat:
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._location = location
         if not abilities(spark).reads_further_formats:
+            names = [kind.name for kind in FILE_FORMATS]
             raise InputError(
                 Problem(
                     f"table {location.table.name} is of a format that the embedded engine does not read",
                     location.uri,
                     location.format,
-                    "parquet, csv, json, excel or zip",
+                    " or ".join([", ".join(names[:-1]), names[-1]]),
                     "use --engine spark",
                 )
             )

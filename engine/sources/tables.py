@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
+from engine.contracts.file_formats import CSV, EXCEL, JSON, PARQUET
 from engine.errors import InputError, Problem, UserError, closest_name
 from engine.ndc import ndc11
 from engine.redaction import masked
@@ -29,7 +30,7 @@ from engine.sources.failures import forget_suspects, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import EXCEL, SHIPPED, Location, locate_tables
+from engine.sources.locations import SHIPPED, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader, data_files
 from engine.sources.spark_format import JsonDocument, SparkFormat
@@ -168,26 +169,67 @@ def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
 
 
 def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None) -> Reader:
-    """The reader for the kind of location."""
+    """The reader for the kind of location; a format that is not in the table of formats is left to Spark."""
     if adapter and adapter.schema:
         return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
-    kind = location.format.lower()
-    own_options = adapter.known_options(location.table.name) if adapter else ()
-    if kind == "parquet":
-        _refuse_unknown_options(location, (*_PARQUET_OPTIONS, *own_options))
-        return ParquetFiles(spark, storage, location)
-    if kind == "csv":
-        return DelimitedFiles(spark, storage, location, own_options, adapter.header_names if adapter else ())
-    if kind == EXCEL:
-        return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
-    is_one_document = "multiline" in {name.lower() for name in location.options}
-    if kind == "json" and not is_one_document:
-        _refuse_unknown_options(location, own_options)
-        return JsonLines(spark, storage, location)
-    if kind == "json" and not abilities(spark).reads_json:
-        _refuse_unknown_options(location, ("multiLine", *own_options))
-        return JsonLines(spark, storage, location, str(_option(location, "multiline")).lower() == "true")
-    return SparkFormat(spark, storage, location)
+    opening = Opening(spark, storage, location, adapter)
+    return _READERS.get(location.format.lower(), _of_spark)(opening)
+
+
+class Opening(NamedTuple):
+    """A location to be opened, and the adapter of its layout, if it has one."""
+
+    spark: SparkSession
+    storage: Storage
+    location: Location
+    adapter: Adapter | None
+
+    @property
+    def own_options(self) -> tuple[str, ...]:
+        """Options that only the adapter reads."""
+        return self.adapter.known_options(self.location.table.name) if self.adapter else ()
+
+    @property
+    def header_names(self) -> tuple[str, ...]:
+        """Names by which the header of the layout is found."""
+        return self.adapter.header_names if self.adapter else ()
+
+
+def _parquet(of: Opening) -> Reader:
+    _refuse_unknown_options(of.location, (*_PARQUET_OPTIONS, *of.own_options))
+    return ParquetFiles(of.spark, of.storage, of.location)
+
+
+def _csv(of: Opening) -> Reader:
+    return DelimitedFiles(of.spark, of.storage, of.location, of.own_options, of.header_names)
+
+
+def _excel(of: Opening) -> Reader:
+    return Workbooks(of.spark, of.storage, of.location, of.header_names)
+
+
+def _json(of: Opening) -> Reader:
+    if "multiline" not in {name.lower() for name in of.location.options}:
+        _refuse_unknown_options(of.location, of.own_options)
+        return JsonLines(of.spark, of.storage, of.location)
+    if abilities(of.spark).reads_json:
+        return _of_spark(of)
+    _refuse_unknown_options(of.location, ("multiLine", *of.own_options))
+    is_one_document = str(_option(of.location, "multiline")).lower() == "true"
+    return JsonLines(of.spark, of.storage, of.location, is_one_document)
+
+
+def _of_spark(of: Opening) -> Reader:
+    return SparkFormat(of.spark, of.storage, of.location)
+
+
+# By format; archives are unpacked before.
+_READERS: dict[str, Callable[[Opening], Reader]] = {
+    PARQUET.name: _parquet,
+    CSV.name: _csv,
+    EXCEL.name: _excel,
+    JSON.name: _json,
+}
 
 
 def _option(location: Location, name: str) -> Any:

@@ -97,7 +97,7 @@ def figures(reviewed: tuple[Settings, list[str]]) -> dict[str, dict[str, float]]
 def test_what_training_says(reviewed: tuple[Settings, list[str]], figures: Any) -> None:
     _, said = reviewed
     told = "\n".join(said)
-    assert "1 reviewed findings are in no published run" in told
+    assert "1 reviewed finding is in no published run" in told
     assert "1 outcomes name a case and no finding" in told
     assert figures[MODEL]["random_valid"] > 50
     assert figures[MODEL]["random_not_valid"] > 50

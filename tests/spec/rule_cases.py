@@ -67,9 +67,11 @@ class Case:
 class Spec:
     """A rule's specification.
 
-    `given`: facts that all cases share, `name=value` separated by `;`. `table`: facts left of `||`, expectations right
-    of it, as `text_tables` reads them. A fact that is not named is NULL, and so is `-`; values of a list are separated
-    by `,`; `&` is the `|` inside a value. `needs`: facts without any one of which the first case would not fire.
+    `given`: facts that all cases share, `name=value` separated by `;`. `table`: facts left of `||`, expectations
+    right of it, as `text_tables` reads them. A fact that is not named is NULL, and so is `-`; values of a list are
+    separated by `,`; `&` is the `|` inside a value. `needs`: facts without any one of which the first case would
+    not fire. `no_slow_reading`: why `tests/property/rules_reference` does not read the rule, on one of its
+    specifications.
 
     Expectations: fires (`yes`, `no`, or `held back` by a guard), evidence, code, action, party, route, guards
     (`NAME STATE`, separated by `,`), units, amount, related, says (words of the message, separated by ` ... `).
@@ -80,6 +82,7 @@ class Spec:
     given: str
     table: str
     needs: tuple[str, ...]
+    no_slow_reading: str = ""
 
     @property
     def shared(self) -> dict[str, str]:

@@ -8,11 +8,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from engine.cases import ROOT_CAUSES, CaseInput, cases_of, with_case
-from engine.contracts.codes import Subject
+from engine.cases import CaseInput, cases_of, with_case
 from engine.contracts.findings import FINDINGS, RULE_HIT
 from engine.contracts.positions import POSITIONS
-from engine.rules import REGISTRY
 from engine.settings import CounterpartySettings
 from tests.unit.facts_rows import frame, reference
 
@@ -116,13 +114,6 @@ def test_which_findings_are_in_one_case(spark: SparkSession) -> None:
 def test_which_findings_are_in_none(spark: SparkSession) -> None:
     cases = grouped(spark, [{**own, "finding_id": name} for name, own in IN_NONE.items()])
     assert cases == dict.fromkeys(IN_NONE)
-
-
-def test_every_rule_has_one_root_cause() -> None:
-    of_rules = [rule for one in ROOT_CAUSES for rule in one.rules]
-    assert len(of_rules) == len(set(of_rules))
-    registered = {rule.id for subject in Subject for rule in REGISTRY.rules(subject)}
-    assert registered == set(of_rules), "name the root cause of each rule in engine/cases/root_causes.py"
 
 
 def case_rows(

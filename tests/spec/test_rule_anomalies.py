@@ -70,6 +70,7 @@ SPECS = [
             name=CLAIM_NAME,
         ),
         NEEDS,
+        no_slow_reading="results of the model",
     ),
     Spec(
         "R052",

@@ -55,6 +55,7 @@ SPECS = [
             *("claim_type", "quantity", "f17_prescriber_ce_share", "prescriptions_known", "f18_dist_ce_pharm_km"),
             *("ce_volume_z", "ce_quarter_units", "ce_usual_quarter_units"),
         ),
+        no_slow_reading="prescribers and distances: test_synthetic_diversion_truth.py",
     ),
 ]
 test_rule = rule_test(SPECS)

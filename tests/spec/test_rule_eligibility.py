@@ -138,4 +138,4 @@ def test_absence_means_something_only_where_the_table_is_declared_complete() -> 
     incomplete = everything(Subject.REBATE_CLAIM, without=["products.complete", "labelers.complete"])
     assert incomplete.off == {"R025": "table products is not declared complete, or has quarantined rows"}
     by_id = {rule.id: rule for rule in incomplete.rules}
-    assert "labelers.complete" not in incomplete.given(by_id["R027"], SETTINGS).available
+    assert "labelers.complete" not in incomplete.parameters_of(by_id["R027"], SETTINGS).available

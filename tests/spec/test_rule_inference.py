@@ -26,6 +26,7 @@ SPECS = [
         flagged         || CLAIMS_OF_ENTITY FAILED |
         """,  # noqa: E501
         needs=("program", "units", "f16_ppm_link", "f15_pharm_340b_share"),
+        no_slow_reading="off by default",
     ),
     Spec(
         "R007",
@@ -41,6 +42,7 @@ SPECS = [
         managed care    || lists for 340B entity DSH1. The file is about fee-for-service only
         """,
         needs=("program", "units", "mef_entity_id"),
+        no_slow_reading="off by default",
     ),
 ]
 test_rule = rule_test(SPECS)

@@ -40,6 +40,7 @@ SPECS = [
         just beyond it           ||       | 150.001 |                    |
         """,  # noqa: E501
         needs=("total_units", "excluded_units", "part_d_units_claimed"),
+        no_slow_reading="reports of inflation rebates: test_synthetic_inflation_truth.py",
     ),
     Spec(
         "R015",

@@ -35,6 +35,7 @@ SPECS = [
         a kit                       || INQUIRE | 270   | KIT FAILED |
         """,  # noqa: E501
         needs=("program", "units", "product_unit_type", "unit_of_measure", "f27_unit_factor"),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
     Spec(
         "R028",

@@ -70,6 +70,7 @@ SPECS = [
         old period on a new invoice    || 10 have passed
         """,  # noqa: E501
         needs=("program", "period"),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
     Spec(
         "R040",

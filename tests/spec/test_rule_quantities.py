@@ -28,6 +28,7 @@ SPECS = [
         completion of ten times the usual || DISPUTE | 270   |
         """,  # noqa: E501
         needs=("program", "units", "ndc_units", "f24_units_per_prescription_z", "peer_median_units"),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
     Spec(
         "R035",
@@ -115,6 +116,7 @@ SPECS = [
             "f46_units_to_own_median_z",
             "own_past_quarters",
         ),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
 ]
 test_rule = rule_test(SPECS)

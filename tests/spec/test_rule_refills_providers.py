@@ -33,6 +33,7 @@ SPECS = [
         away on vacation        ||         |       | OVERRIDE FAILED    |
         """,  # noqa: E501
         needs=("program", "units"),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
     Spec(
         "R051",

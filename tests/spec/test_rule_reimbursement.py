@@ -53,6 +53,7 @@ SPECS = [
         no list price                   || and paid $300.00 for them, while the rebate is 4 times the payment
         """,  # noqa: E501
         needs=("program", "units", "f23_rebate_to_paid"),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
     Spec(
         "R036",

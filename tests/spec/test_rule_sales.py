@@ -44,6 +44,7 @@ SPECS = [
             *("program", "units_reimbursed", "units_invoiced_in_state", "share_of_units_in_state"),
             *("units_sold_in_state", "f49_invoice_vs_sales"),
         ),
+        no_slow_reading="many rows, patients or quarters far back: test_statistics_rules_property.py",
     ),
 ]
 test_rule = rule_test(SPECS)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from engine.contracts.facts import CLAIM_FACTS, CLAIM_SCREEN
+from engine.contracts.facts import claim_screen_schema
 from engine.facts import (
+    ALL_CLAIM_FACTS,
     Background,
     FoundOnClaims,
     asked_of_flagged,
@@ -32,6 +33,7 @@ from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, in_one, re
 pytestmark = pytest.mark.slow
 
 PEERS = PeerSettings()
+SCREEN = claim_screen_schema(())
 AS_OF = date(2025, 6, 30)
 
 LISTING = {"entity_id": "DSH1", "medicaid_state": "GA", "quarter": "2025Q1"}
@@ -330,25 +332,25 @@ def screened(spark: SparkSession) -> dict[str, dict[str, Row]]:
     rows, tables = in_one(SCREENED)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None)
-    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables), AS_OF).collect())
+    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables), AS_OF, SCREEN).collect())
 
 
 def whole_of(
     spark: SparkSession, cases: dict[str, tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]]
 ) -> dict[str, dict[str, Row]]:
-    """{case: {row id: row of CLAIM_FACTS}} of the cases."""
+    """{case: {row id: row of ALL_CLAIM_FACTS}} of the cases."""
     rows, tables = in_one(cases)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None)
     references = with_families(references_of(spark, tables))
-    screen = claim_screen(feed, found, references, AS_OF).localCheckpoint()
+    screen = claim_screen(feed, found, references, AS_OF, SCREEN).localCheckpoint()
     peers = claim_peers(screen, PEERS).localCheckpoint()
-    flagged = with_claim_peers(screen, peers, PEERS)
+    flagged = with_claim_peers(screen, peers, PEERS, SCREEN)
     background = Background(feed, None, None, None, AS_OF, PEERS)
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
     features = claim_features(asked, found, references, background).localCheckpoint()
     facts = claim_facts(flagged, feed, found, features, references, AS_OF)
-    assert facts.schema.simpleString() == CLAIM_FACTS.simpleString()
+    assert facts.schema.simpleString() == ALL_CLAIM_FACTS.simpleString()
     return by_case(cases, facts.collect())
 
 
@@ -364,15 +366,15 @@ def without_products(spark: SparkSession) -> dict[str, dict[str, Row]]:
 
 def test_screen_has_the_schema_that_it_promises(spark: SparkSession) -> None:
     feed = claims(spark, [claim("a")])
-    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF)
-    complete = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
-    assert complete.schema.simpleString() == CLAIM_SCREEN.simpleString()
+    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF, SCREEN)
+    complete = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS, SCREEN)
+    assert complete.schema.simpleString() == SCREEN.simpleString()
 
 
 def test_without_tables_their_facts_are_null(spark: SparkSession) -> None:
     feed = claims(spark, [claim("a")])
     (row,) = claim_screen(
-        feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF
+        feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF, SCREEN
     ).collect()
     nothing = ("product_is_known", "price_ura", "mef_entity_id", "state_340b_method", "contract_excludes_340b")
     assert [row[name] for name in nothing] == [None] * len(nothing)

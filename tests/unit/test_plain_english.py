@@ -34,6 +34,7 @@ CLEAN_PACKAGES = (
     "engine/findings",
     "engine/contracts",
     "engine/exports",
+    "engine/settings",
 )
 
 CLEAN_PAGES = (
@@ -132,6 +133,7 @@ ALLOWED = {
     "ask its owner": "people do ask each other",
     "house number": "part of a street address",
     "zip, house": "a street address",
+    "covered entities that stand out": "of months, as in the messages of their rule",
     "in-house pharmacies": "a term of the 340B program",
     "state, house": "a street address",
     "UNIT|ROOM|RM": "parts of a street address",
@@ -140,7 +142,6 @@ ALLOWED = {
     "too few rows to say": "an output of the model card, where people do say",
     '"crowded"': "name of an intermediate result in the work folder",
     '"standing"': "name of a stored column of the review queue",
-    "appears to leave out the 340B modifier": "text of a stored root cause",
     "the description of each says what it did": "text that MLflow shows with an experiment",
     "difference that lies above zero": "text of a message of the job promote",
     "more units than the row asks for": "text of a message about a decision",

@@ -120,7 +120,7 @@ def test_a_key_that_does_not_add_up_stops_the_run(spark: SparkSession) -> None:
     lines = positions.invoice_lines(invoices(spark, [invoice("l1", units_reimbursed="60")]))
     right, wrong = (frame(spark, [position("A", "PAID", held)], POSITIONS) for held in ("60", "59.999"))
     _check_balance(right, lines)
-    with pytest.raises(LedgerError, match="1 keys do not add up"):
+    with pytest.raises(LedgerError, match="1 key do not add up"):
         _check_balance(wrong, lines)
 
 

@@ -12,9 +12,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Evidence, GuardState, Subject
-from engine.contracts.facts import CLAIM_SCREEN
 from engine.contracts.findings import RULE_RESULT
-from engine.rules import REGISTRY, apply_rules, flagged_rows, rule_answers
+from engine.rules import CLAIM_SCREEN, REGISTRY, apply_rules, flagged_rows, rule_answers
 from engine.rules.evidence import at_most, class_name, one_step_down, strength
 from engine.rules.hit import SCORE_FACTS
 from engine.rules.registry import RegistryError

@@ -13,10 +13,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.contracts.facts import CLAIM_SCREEN
+from engine.contracts.facts import claim_screen_schema
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
 from engine.rules import (
+    CLAIM_SCREEN,
     REGISTRY,
     Registry,
     active_rules,
@@ -29,6 +30,7 @@ from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.dispute_codes import DisputeCode
 from engine.rules.registry import DataSource, On, RegistryError, Rule, Threshold, rule
+from engine.rules.root_causes import Root, RootCause
 from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
@@ -39,6 +41,7 @@ CONF = Path(__file__).parents[2] / "conf"
 CODES = dispute_codes(str(CONF / "reference"))
 DAY = date(2026, 3, 1)
 ON_CLAIMS = {Subject.REBATE_CLAIM: ()}
+CAUSE = RootCause("CAUSE", Root.PRODUCT, "product {} is the cause")
 
 
 def enter(
@@ -59,7 +62,7 @@ def enter(
         action=Action.DISPUTE,
         citation="none",
         registry=registry,
-        **{"data_source": DataSource.QUANTITIES_AND_AMOUNTS, **others},
+        **{"root_cause": CAUSE, "data_source": DataSource.QUANTITIES_AND_AMOUNTS, **others},
     )
     def function(_facts: Any, _given: Any) -> None:
         raise AssertionError("not called")
@@ -89,6 +92,15 @@ def test_an_id_is_taken_once() -> None:
     enter(registry)
     with pytest.raises(RegistryError, match="two rules with id R900"):
         enter(registry, on={Subject.INVOICE: ()})
+
+
+def test_a_name_of_a_root_cause_means_one_thing() -> None:
+    registry = Registry()
+    enter(registry)
+    enter(registry, "R901")
+    other = RootCause(CAUSE.name, Root.NOTHING, "there is no cause")
+    with pytest.raises(RegistryError, match="R902 has another root cause CAUSE"):
+        enter(registry, "R902", root_cause=other)
 
 
 def test_a_subject_states_only_what_differs_on_it() -> None:
@@ -346,4 +358,22 @@ def test_conditions_read_screened_facts_alone(spark: SparkSession) -> None:
             _ = flagged_rows(screen, active.only(one.id), Settings()).schema
         except AnalysisException as error:
             unscreened[one.id] = str(error).splitlines()[0]
-    assert not unscreened, "add what the condition reads to _RECEIVED_AND_SCREENED in engine/contracts/facts.py"
+    assert not unscreened, "declare what the condition reads: reads=(...) of the rule"
+
+
+def test_a_rule_reads_what_it_declares_and_nothing_else_screens(spark: SparkSession) -> None:
+    others = {*claim_screen_schema(()).names}
+    reading = [one for one in active_rules(Settings(), EVERYTHING, Subject.REBATE_CLAIM, DAY).rules if one.reads]
+    assert reading
+    for one in reading:
+        assert not others.intersection(one.reads), one.id
+        for name in one.reads:
+            screen = spark.createDataFrame([], CLAIM_SCREEN).drop(name)
+            active = active_rules(Settings(), EVERYTHING, Subject.REBATE_CLAIM, DAY).only(one.id)
+            with pytest.raises(AnalysisException):
+                _ = flagged_rows(screen, active, Settings()).schema
+
+
+def test_a_rule_reads_columns_that_exist() -> None:
+    with pytest.raises(RegistryError, match="R900 reads days_suply"):
+        enter(Registry(), reads=("days_suply",))

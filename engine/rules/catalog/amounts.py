@@ -8,9 +8,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, is_federal, line_invoiced, not_below_zero, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, On, Threshold, rule
+from engine.rules.registry import DataSource, On, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 ZERO_URA = Guard(
@@ -25,8 +26,8 @@ def _product(units: Column, price: Column) -> Column:
     return F.round(units * price, 2)
 
 
-def _is_more_than(difference: Column, given: Given) -> Column:
-    return F.abs(difference) > F.lit(f"{given.number('tolerance'):.6f}").cast("decimal(18,6)")
+def _is_more_than(difference: Column, parameters: Parameters) -> Column:
+    return F.abs(difference) > F.lit(f"{parameters.number('tolerance'):.6f}").cast("decimal(18,6)")
 
 
 def _adjustment_code(f: Facts) -> Column:
@@ -36,20 +37,20 @@ def _adjustment_code(f: Facts) -> Column:
     return F.when(is_federal(f) & (f.price_ura != f.unit_rebate_amount), F.lit("A")).otherwise(F.lit("I"))
 
 
-def _asked_too_much(units: Column, difference: Column) -> Column:
+def _excess_billed(units: Column, difference: Column) -> Column:
     """The amount billed in excess of the amount due; zero if the line is a credit to us or bills too little."""
     return F.when(units > 0, not_below_zero(difference)).otherwise(F.lit(0))
 
 
-def invoice_arithmetic(f: Facts, given: Given) -> Hit:
+def invoice_arithmetic(f: Facts, parameters: Parameters) -> Hit:
     """Units x unit rebate amount is not the rebate (where a unit rebate amount other than zero is stated), or the total
     reimbursed is not its Medicaid and its other part. At issue is the rebate that is billed beyond the product.
     """
     expected = _product(f.units_reimbursed, f.unit_rebate_amount)
     difference = f.rebate_amount - expected
-    rebate_is_off = F.coalesce(_is_more_than(difference, given) & (f.unit_rebate_amount != 0), F.lit(False))
+    rebate_is_off = F.coalesce(_is_more_than(difference, parameters) & (f.unit_rebate_amount != 0), F.lit(False))
     parts = f.medicaid_amount + f.non_medicaid_amount
-    total_is_off = F.coalesce(_is_more_than(f.total_amount - parts, given), F.lit(False))
+    total_is_off = F.coalesce(_is_more_than(f.total_amount - parts, parameters), F.lit(False))
     rebate = sentence(
         " {units:number} units at the stated {ura:price} per unit make {expected:money}, but {rebate:money} is billed, "
         "a difference of {difference:money}.",
@@ -77,7 +78,7 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
             total=F.when(total_is_off, total).otherwise(nothing),
         ),
         units=F.lit(0),
-        amount=F.when(rebate_is_off, _asked_too_much(f.units_reimbursed, difference)).otherwise(F.lit(0)),
+        amount=F.when(rebate_is_off, _excess_billed(f.units_reimbursed, difference)).otherwise(F.lit(0)),
         code=F.when(rebate_is_off, _adjustment_code(f)),
     )
 
@@ -103,20 +104,21 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-R-144 data definitions",
     document="the claim line",
     thresholds=(TOLERANCE,),
     any_units=True,
 )
-def claim_arithmetic(f: Facts, given: Given) -> Hit:
+def claim_arithmetic(f: Facts, parameters: Parameters) -> Hit:
     """Units x stated unit rebate amount, rounded to cents, is not the stated rebate. An adjustment: no units are
     disputed, at issue is the money that is billed beyond the product.
     """
     expected = _product(f.ndc_units, f.unit_rebate_amount)
     difference = f.rebate_amount - expected
     return Hit(
-        when=_is_more_than(difference, given),
+        when=_is_more_than(difference, parameters),
         message=sentence(
             "{claim} and bills {rebate:money}, but {units:number} units at the stated {ura:price} per unit make "
             "{expected:money}: the rebate appears to be wrong by {difference:money}.",
@@ -129,7 +131,7 @@ def claim_arithmetic(f: Facts, given: Given) -> Hit:
         ),
         checks=(ZERO_URA.check(failed=f.unit_rebate_amount == 0),),
         units=F.lit(0),
-        amount=_asked_too_much(f.ndc_units, difference),
+        amount=_excess_billed(f.ndc_units, difference),
         code=_adjustment_code(f),
     )
 
@@ -137,10 +139,10 @@ def claim_arithmetic(f: Facts, given: Given) -> Hit:
 PRICE_TOLERANCE = Threshold("tolerance", 0.000001, "US dollars per unit")
 
 
-def _another_price(f: Facts, given: Given, subject: Column, units: Column, zero_ura: Guard) -> Hit:
+def _another_price(f: Facts, parameters: Parameters, subject: Column, units: Column, zero_ura: Guard) -> Hit:
     difference = f.unit_rebate_amount - f.price_ura
-    tolerance = F.lit(f"{given.number('tolerance'):.9f}").cast("decimal(18,9)")
-    surplus = F.round(units * _asked_too_much(units, difference), 2)
+    tolerance = F.lit(f"{parameters.number('tolerance'):.9f}").cast("decimal(18,9)")
+    surplus = F.round(units * _excess_billed(units, difference), 2)
     return Hit(
         when=is_federal(f) & (F.abs(difference) > tolerance),
         message=sentence(
@@ -158,11 +160,11 @@ def _another_price(f: Facts, given: Given, subject: Column, units: Column, zero_
     )
 
 
-def line_at_another_price(f: Facts, given: Given) -> Hit:
+def line_at_another_price(f: Facts, parameters: Parameters) -> Hit:
     """As on claims, for a quarterly total. A stated amount of zero accuses nobody: the state did not know it, and the
     form answers with ours under code B.
     """
-    hit = _another_price(f, given, line_invoiced(f), f.units_reimbursed, ZERO_URA_ON_INVOICE)
+    hit = _another_price(f, parameters, line_invoiced(f), f.units_reimbursed, ZERO_URA_ON_INVOICE)
     is_zero = f.unit_rebate_amount == 0
     calculated = sentence(
         "{line} at a unit rebate amount of zero: the state appears not to know it, and we calculate the rebate by our "
@@ -198,14 +200,15 @@ def line_at_another_price(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 adjustment codes A, B and I",
     document="the unit rebate amount as reported to CMS",
     thresholds=(PRICE_TOLERANCE,),
     any_units=True,
 )
-def claim_at_another_price(f: Facts, given: Given) -> Hit:
+def claim_at_another_price(f: Facts, parameters: Parameters) -> Hit:
     """The state's unit rebate amount of the federal rebate is not ours of the period. An adjustment: no units are
     disputed, at issue is what the state bills too much. Our own amount is confidential and is in no message.
     """
-    return _another_price(f, given, state_invoiced(f), f.ndc_units, ZERO_URA)
+    return _another_price(f, parameters, state_invoiced(f), f.ndc_units, ZERO_URA)

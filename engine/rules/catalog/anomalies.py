@@ -8,10 +8,11 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Hit
-from engine.rules.registry import DataSource, Given, On, Threshold, rule
+from engine.rules.registry import DataSource, On, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 # Number of unusual months that are described; further ones on the same claim are only counted.
@@ -27,10 +28,10 @@ THRESHOLDS = (
 )
 
 
-def _is_unusual(f: Facts, given: Given) -> Column:
+def _is_unusual(f: Facts, parameters: Parameters) -> Column:
     return (
-        (f.anomaly_p_value <= given.number("p_value"))
-        & (f.anomaly_rows >= given.whole("minimum_rows"))
+        (f.anomaly_p_value <= parameters.number("p_value"))
+        & (f.anomaly_rows >= parameters.integer("minimum_rows"))
         & (F.size(f.reason_words) > 0)
     )
 
@@ -48,7 +49,7 @@ def _months(f: Facts) -> Column:
     )
 
 
-def unusual_month_of_entity(f: Facts, _: Given) -> Hit:
+def unusual_month_of_entity(f: Facts, _: Parameters) -> Hit:
     """The claim represents a month in which its covered entity is unusual: more 340B claims than its other months and
     other entities' months lead to expect. No model judges single 340B claims.
     """
@@ -60,10 +61,10 @@ def unusual_month_of_entity(f: Facts, _: Given) -> Hit:
     )
 
 
-def unusual_invoice_line(f: Facts, given: Given) -> Hit:
+def unusual_invoice_line(f: Facts, parameters: Parameters) -> Hit:
     """As R052 on claims, for a quarterly total."""
     return Hit(
-        when=_is_unusual(f, given),
+        when=_is_unusual(f, parameters),
         message=sentence(
             f"{{subject}}: unusual among {_LINES}: {{words}}.", subject=line_invoiced(f), words=_reasons(f)
         ),
@@ -95,18 +96,19 @@ def unusual_invoice_line(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     is_model=True,
     citation="support for CMS-304 dispute codes Q, R and S",
     any_units=True,
 )
-def unusual_claim(f: Facts, given: Given) -> Hit:
+def unusual_claim(f: Facts, parameters: Parameters) -> Hit:
     """The anomaly model finds the claim unusual; support for another rule, never a reason alone. What part of the
     units is wrong the model does not know, so it puts none at issue. `reasons` come largest first, and each lies
     outside the range of comparable claims; without one the claim is not flagged. Or it is the most unusual claim of a
     month in which a pharmacy or prescriber stands out, and names the others.
     """
-    unusual = F.when(_is_unusual(f, given), F.concat(F.lit(f"unusual among {_CLAIMS}: "), _reasons(f)))
+    unusual = F.when(_is_unusual(f, parameters), F.concat(F.lit(f"unusual among {_CLAIMS}: "), _reasons(f)))
     return Hit(
         when=unusual.isNotNull() | _months(f).isNotNull(),
         message=sentence(

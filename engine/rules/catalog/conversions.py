@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
@@ -22,7 +23,7 @@ from engine.rules.common import (
     waste_line,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 _CROSSWALK = "hcpcs_crosswalk|products.hcpcs_code"
@@ -48,6 +49,7 @@ PAIR_AT_ANOTHER_DATE = Guard(
             "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit",
         )
     },
+    reads=("units_basis",),
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     explains_unusual=True,
@@ -55,13 +57,14 @@ PAIR_AT_ANOTHER_DATE = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.UNIT_CONVERSION,
     citation="42 U.S.C. 1396r-8(a)(7); 42 CFR 447.520; CMS-304 dispute code K",
     document="the crosswalk row of code and product",
     thresholds=(WASTE_MODIFIERS,),
     guards=(WASTE_LINE, SNAPSHOT),
 )
-def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
+def hcpcs_units_as_ndc_units(f: Facts, parameters: Parameters) -> Hit:
     """The line states as many NDC units as HCPCS units, though one HCPCS unit of the product is not one NDC unit. At
     issue is what lies above the converted units; where conversion makes more of them, nothing does and the state is
     asked. Lines in HCPCS units state so and are converted before anything is compared.
@@ -81,7 +84,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
             hcpcs=f.hcpcs_units,
             converted=converted,
         ),
-        checks=(waste_line(f, given), snapshot(f.date_of_service, f.hcpcs_pair_known_from)),
+        checks=(waste_line(f, parameters), snapshot(f.date_of_service, f.hcpcs_pair_known_from)),
         units=not_below_zero(surplus),
         code=code_of_payer(f, "K"),
         route=route_of_payer(f),
@@ -102,6 +105,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.UNIT_CONVERSION,
     citation="42 U.S.C. 1396r-8(a)(7); CMS dispute resolution program, J-codes",
     document="the crosswalk rows of the product",
@@ -114,7 +118,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     ),
     guards=(UNLISTED_CODE, PAIR_AT_ANOTHER_DATE, SNAPSHOT),
 )
-def code_of_another_product(f: Facts, given: Given) -> Hit:
+def code_of_another_product(f: Facts, parameters: Parameters) -> Hit:
     """The crosswalk holds the product, but not with the code on the line on the date of service."""
     return Hit(
         when=~f.f29_hcpcs_ndc_pair_valid,
@@ -125,7 +129,7 @@ def code_of_another_product(f: Facts, given: Given) -> Hit:
             code=f.hcpcs_code,
         ),
         checks=(
-            UNLISTED_CODE.check(failed=f.hcpcs_code.isin(*given.words("unlisted_codes"))),
+            UNLISTED_CODE.check(failed=f.hcpcs_code.isin(*parameters.words("unlisted_codes"))),
             PAIR_AT_ANOTHER_DATE.check(failed=f.hcpcs_pair_at_another_date),
             snapshot(f.date_of_service, f.hcpcs_pair_known_from),
         ),

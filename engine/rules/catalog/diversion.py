@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Hit
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 
@@ -25,6 +26,7 @@ from engine.rules.text import sentence
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.DIVERSION_PATTERN,
     data_source=DataSource.PRESCRIBER_DISTANCE_AND_VOLUME,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 55156 (October 24, 1996)",
     thresholds=(
@@ -41,24 +43,24 @@ from engine.rules.text import sentence
     ),
     guards=(IN_HOUSE, SNAPSHOT),
 )
-def may_be_diverted(f: Facts, given: Given) -> Hit:
+def may_be_diverted(f: Facts, parameters: Parameters) -> Hit:
     """Of the prescriber's prescriptions for the product the entity claimed hardly any before, the pharmacy is far from
     the entity, and the entity claims far more of the product in the quarter than others do: all three. Who the patient
     was, and whether the prescriber sees the entity's patients from afar, only an audit could tell.
     """
-    is_hardly_known = (f.f17_prescriber_ce_share < given.number("prescriber_share")) & (
-        f.prescriptions_known >= given.whole("minimum_prescriptions")
+    is_hardly_known = (f.f17_prescriber_ce_share < parameters.number("prescriber_share")) & (
+        f.prescriptions_known >= parameters.integer("minimum_prescriptions")
     )
-    is_far = f.f18_dist_ce_pharm_km > given.number("kilometres")
-    is_far_from_all = f.pharmacy_npi.isin(*given.words("distant_pharmacies"))
+    is_far = f.f18_dist_ce_pharm_km > parameters.number("kilometres")
+    is_far_from_all = f.pharmacy_npi.isin(*parameters.words("distant_pharmacies"))
     return Hit(
         when=(f.claim_type == ClaimType.RX.value)
         & is_hardly_known
         & is_far
         & ~is_far_from_all
-        & (f.ce_volume_z > given.number("volume_z"))
+        & (f.ce_volume_z > parameters.number("volume_z"))
         # if nearly all entities have equal claims, a single further claim would already be an outlier
-        & (f.ce_quarter_units >= given.number("times_usual") * f.ce_usual_quarter_units),
+        & (f.ce_quarter_units >= parameters.number("times_usual") * f.ce_usual_quarter_units),
         message=sentence(
             "{claim}. Of {known:count} earlier prescriptions of prescriber {prescriber} for the product the entity "
             "claimed {share:percent}, the pharmacy is {km:count} km from the entity, and in this quarter the entity "

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID_AND_CONTRACTS,
     WASTE_LINE,
@@ -24,7 +25,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import EvidenceClass, either
 from engine.rules.hit import Check, Facts, Guard, Hit, related_rows
-from engine.rules.registry import DataSource, Given, rule
+from engine.rules.registry import DataSource, Parameters, rule
 from engine.rules.text import if_known, sentence
 
 OTHER_PAYERS_PART = Guard(
@@ -118,20 +119,21 @@ def _earlier_row(f: Facts) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
     thresholds=(WASTE_MODIFIERS,),
     guards=(OTHER_PAYERS_PART, WASTE_LINE, SAME_CONTRACT),
 )
-def twice_in_one_period(f: Facts, given: Given) -> Hit:
+def twice_in_one_period(f: Facts, parameters: Parameters) -> Hit:
     """A second line for one dispense. Where third parties paid another amount on it, it may be the secondary payer's
     part; of medical lines one for discarded units is next to one for the units given. Here and in R017 to R019 later
     lines with units below zero credit what their payer billed: what they leave of the line is at issue, if
     anything.
     """
     other_part = OTHER_PAYERS_PART.check(failed=f.amount_third_party != f.duplicate_amount_third_party)
-    checks = (other_part, waste_next_to_given(f, given), _same_contract(f))
+    checks = (other_part, waste_next_to_given(f, parameters), _same_contract(f))
     hit = _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
     return hit._replace(party=party_of_payer(f))
 
@@ -146,11 +148,12 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
 )
-def in_both_programs(f: Facts, _: Given) -> Hit:
+def in_both_programs(f: Facts, _: Parameters) -> Hit:
     """Fee-for-service and managed care of a state, or the commercial and Part D business of a payer, bill one
     dispense. A void or the patient's enrollment has to show which is wrong.
     """
@@ -168,11 +171,12 @@ def in_both_programs(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
 )
-def in_two_states(f: Facts, _: Given) -> Hit:
+def in_two_states(f: Facts, _: Parameters) -> Hit:
     """Two states, or two payers outside Medicaid, bill one dispense of one pharmacy. Eligibility has to show which is
     wrong.
     """
@@ -191,12 +195,13 @@ def in_two_states(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
     guards=(CORRECTION, SAME_CONTRACT),
 )
-def in_two_periods(f: Facts, _: Given) -> Hit:
+def in_two_periods(f: Facts, _: Parameters) -> Hit:
     """One dispense in two periods of one payer and program: STRONG under one claim number, else MEDIUM."""
     has_one_claim_number = f.claim_id == f.duplicate_claim_id
     correction = CORRECTION.check(failed=f.transaction == Transaction.ADJUSTMENT.value)
@@ -220,12 +225,13 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
     route=Route.PBM,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="rebate contract; 42 U.S.C. 1396a(a)(25)",
     document="both claim lines",
     guards=(MEDICAID_SECONDARY, PART_D_DUAL),
 )
-def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
+def medicaid_and_another_payer(f: Facts, _: Parameters) -> Hit:
     """An earlier row of the same prescription, fill and day is of Medicaid and this one is not, or the other way round.
     Medicaid may rightly pay what another payer left; patients with Part D and Medicaid are apart. Rebates of several
     kinds on one program's claim are no duplicates.

@@ -7,9 +7,10 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import add_months, known_day
 from engine.intervals import quarter_of
+from engine.rules import root_causes
 from engine.rules.common import quarter_after
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 from engine.runtime.expressions import first_of_quarter
 
@@ -29,6 +30,7 @@ _QUARTERS = 4
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.PURCHASES_AT_340B_PRICE,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 65406 (December 12, 1996)",
     thresholds=(
@@ -39,16 +41,18 @@ _QUARTERS = 4
     ),
     guards=(SHORT_HISTORY,),
 )
-def bought_more_than_claimed(f: Facts, given: Given) -> Hit:
+def bought_more_than_claimed(f: Facts, parameters: Parameters) -> Hit:
     """Net units of the NDC-9 on 340B chargebacks of the entity's system over four quarters exceed what it claims.
     Reported once, on the last claim of a quarter that is over; no units of that claim are at issue. What was shipped to
     a site of its own from which it reports no claim at all is excluded. Stock and drugs used in mixed-use settings are
     innocent reasons that nothing here can check.
     """
     start = first_of_quarter(known_day(f.date_of_service))
-    is_over = quarter_after(start) <= F.lit(given.as_of)
+    is_over = quarter_after(start) <= F.lit(parameters.as_of)
     more = f.units_bought_4q - f.units_claimed_4q
-    is_more = (f.units_bought_4q > f.units_claimed_4q * given.number("ratio")) & (more > given.number("minimum_units"))
+    is_more = (f.units_bought_4q > f.units_claimed_4q * parameters.number("ratio")) & (
+        more > parameters.number("minimum_units")
+    )
     window_start = add_months(start, -3 * (_QUARTERS - 1))
     next_quarter = quarter_after(window_start)
     return Hit(

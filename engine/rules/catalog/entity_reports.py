@@ -7,10 +7,11 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import days_between
+from engine.rules import root_causes
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import listed, listed_rows, sentence
 
 CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: this submission corrects it")
@@ -25,10 +26,11 @@ CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: t
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.TWO_ENTITIES,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
 )
-def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
+def two_entities_claim_one_dispense(f: Facts, _: Parameters) -> Hit:
     """Live claims of entities with different parents agree in pharmacy, Rx number, fill, date of service and NDC-11
     (medical: pharmacy, claim, date, HCPCS code and NDC-11). Each of them is flagged: which entity is right is open.
     """
@@ -56,10 +58,11 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.REPORTED_TWICE,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="340B claims submission: one live claim for a dispense",
 )
-def entity_reported_again(f: Facts, _: Given) -> Hit:
+def entity_reported_again(f: Facts, _: Parameters) -> Hit:
     """A live claim of the same dispense by the same entity, its parent or its parent's sites is in an earlier
     submission. Rows with one time of submission are one file and not judged.
     """
@@ -85,18 +88,19 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.LATE_REPORTS,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
     thresholds=(Threshold("policy_days", 45, "days from the date of service in which a claim must be reported"),),
     guards=(CORRECTION,),
 )
-def entity_reported_late(f: Facts, given: Given) -> Hit:
+def entity_reported_late(f: Facts, parameters: Parameters) -> Hit:
     """Submitted after the days that the manufacturer's policy allows, where `submission_windows` knows none for the
     claim (R062 judges the others). An extension granted to the entity is not known here. The 340B Rebate Model Pilot,
     vacated on 10 February 2026, had the same term; its list of drugs and its package limits have no rule while no
     successor of it is in force.
     """
-    most = F.lit(given.whole("policy_days"))
+    most = F.lit(parameters.integer("policy_days"))
     return _late(f, most, f.submission_window_is_known.isNull(), "the policy allows {most}", most=most)
 
 
@@ -126,11 +130,12 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.LATE_REPORTS,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
     guards=(CORRECTION, SNAPSHOT),
 )
-def entity_reported_outside_window(f: Facts, _: Given) -> Hit:
+def entity_reported_outside_window(f: Facts, _: Parameters) -> Hit:
     """As R048, by the window of the labeler, product, kind of claim and entity's state in `submission_windows`."""
     hit = _late(
         f,

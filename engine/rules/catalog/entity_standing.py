@@ -6,12 +6,13 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.dates import days_between
+from engine.rules import root_causes
 from engine.rules.activation import COMPLETE
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import if_known, sentence
 
 RESUMED = Guard(
@@ -48,12 +49,13 @@ def in_house(f: Facts) -> Check:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.ENTITY_NOT_ACTIVE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(4)",
     thresholds=(Threshold("days_of_lapse", 92, "days without participation that a late recertification may explain"),),
     guards=(RESUMED,),
 )
-def entity_not_active(f: Facts, given: Given) -> Hit:
+def entity_not_active(f: Facts, parameters: Parameters) -> Hit:
     """The register's row of that very 340B id, valid at the date of service, states that it did not take part then. An
     id that the register does not hold is not judged.
     """
@@ -71,7 +73,7 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
         checks=(
             RESUMED.check(
                 failed=F.coalesce(
-                    (f.entity_termination_date <= f.date_of_service) & (lapse <= given.whole("days_of_lapse")),
+                    (f.entity_termination_date <= f.date_of_service) & (lapse <= parameters.integer("days_of_lapse")),
                     F.lit(False),
                 )
             ),
@@ -90,6 +92,7 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.CONTRACT_NOT_REGISTERED,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
     thresholds=(
@@ -97,13 +100,13 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
     ),
     guards=(IN_HOUSE, RELOCATED),
 )
-def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
+def pharmacy_not_registered(f: Facts, parameters: Parameters) -> Hit:
     """No contract of the entity, its parent or its parent's sites with this pharmacy holds. STRONG only where the
     pharmacy of every contract of theirs is known; that they have none at all is known only where `contract_pharmacies`
     is declared complete. Drugs that a provider gave (MEDICAL) need no pharmacy.
     """
-    is_sure = F.coalesce(f.contracts_least_confidence >= given.number("confidence"), F.lit(False))
-    if f"contract_pharmacies.{COMPLETE}" in given.available:
+    is_sure = F.coalesce(f.contracts_least_confidence >= parameters.number("confidence"), F.lit(False))
+    if f"contract_pharmacies.{COMPLETE}" in parameters.available:
         is_sure = is_sure | F.coalesce(f.contracts_of_entity == 0, F.lit(False))
     had_one = f.contract_begin_date.isNotNull() | f.contract_termination_date.isNotNull()
     known = F.when(
@@ -154,6 +157,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(e)",
     thresholds=(
@@ -161,14 +165,14 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     ),
     guards=(DUAL_REGISTERED, SNAPSHOT),
 )
-def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
+def orphan_drug_at_excluded_entity(f: Facts, parameters: Parameters) -> Hit:
     """The entity is of a type that may not buy orphan drugs at the 340B price, and the NDC-11 is on the list of the
     quarter of service.
     """
     # the lists of quarters are dated
-    designation = F.lit(None).cast("date") if "orphan_drugs" in given.available else f.product_known_from
+    designation = F.lit(None).cast("date") if "orphan_drugs" in parameters.available else f.product_known_from
     return Hit(
-        when=f.f55_orphan_ce_conflict & ~f.ndc9.isin(*given.words("offered_voluntarily")),
+        when=f.f55_orphan_ce_conflict & ~f.ndc9.isin(*parameters.words("offered_voluntarily")),
         message=sentence(
             "{claim}. The entity is registered as {type}, for which orphan drugs are no covered outpatient "
             "drugs, and the product is on the orphan list of the quarter.",

@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.intervals import start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     DOCUMENT_EXCLUSION_FILE,
     FFS,
@@ -19,7 +20,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Part, rule
+from engine.rules.registry import DataSource, Parameters, Part, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import array_contains
 
@@ -40,6 +41,7 @@ STATE_METHOD = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.MEDICAID_EXCLUSION_FILE,
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_EXCLUSION_FILE,
@@ -54,7 +56,7 @@ STATE_METHOD = Guard(
     thresholds=(PURCHASE_TOLERANCE,),
     guards=(STATE_METHOD, *PURCHASE_GUARDS, SNAPSHOT),
 )
-def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
+def biller_in_exclusion_file(f: Facts, parameters: Parameters) -> Hit:
     """The billing NPI or Medicaid number is in the exclusion file of the quarter of service for the billed state.
     The file is about fee-for-service only.
     """
@@ -83,7 +85,7 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
         message=message,
         checks=(
             another_method,
-            *purchase_checks(f, given),
+            *purchase_checks(f, parameters),
             snapshot(f.date_of_service, f.state_340b_method_known_from),
         ),
         units=claim_units(f),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.catalog.links_340b import (
     ONE_CONTRACT,
     contract_known_from,
@@ -25,7 +26,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import EvidenceClass, at_most
 from engine.rules.hit import Check, Facts, Guard, Hit, reference_row
-from engine.rules.registry import DataSource, Given, Part, rule
+from engine.rules.registry import DataSource, Parameters, Part, rule
 from engine.rules.text import sentence
 
 _FLAG_COLUMNS = (
@@ -60,13 +61,14 @@ CONTRACT_TERMS = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.IDENTIFIER_NOT_USED,
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_FLAG,
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
-def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
+def flag_on_fee_for_service_claim(f: Facts, _: Parameters) -> Hit:
     """The claim carries an identifier that its state and program use for 340B drugs on the date of service."""
     return _flag_on_claim(f)
 
@@ -81,13 +83,14 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.IDENTIFIER_NOT_USED,
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_FLAG,
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
-def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
+def flag_on_managed_care_claim(f: Facts, _: Parameters) -> Hit:
     """As R001, on an encounter of a managed-care plan."""
     return _flag_on_claim(f)
 
@@ -102,13 +105,14 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    root_cause=root_causes.IDENTIFIER_NOT_USED,
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS, SNAPSHOT),
 )
-def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
+def flag_on_contract_claim(f: Facts, _: Parameters) -> Hit:
     """The payer's own file carries a 340B identifier. It counts where the contract in force excludes 340B claims, all
     or such as this one; where no contract is known, one class less.
     """

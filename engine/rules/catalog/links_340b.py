@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     DOCUMENT_ENTITY_CLAIM,
     FFS,
@@ -21,7 +22,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of, phrase, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import if_known, listed_rows, sentence, words_for
 
 LINK_TIERS = (
@@ -72,12 +73,12 @@ ONE_CONTRACT = Guard(
 )
 
 
-def link_evidence(f: Facts, given: Given) -> Column:
+def link_evidence(f: Facts, parameters: Parameters) -> Column:
     """The evidence strength that the match tier allows (domain part 4.3); NULL for other tiers and without a link."""
     return (
-        F.when(one_of(f.link_tier, given.words("strong_tiers")), F.lit(Evidence.STRONG.strength))
-        .when(one_of(f.link_tier, given.words("medium_tiers")), F.lit(Evidence.MEDIUM.strength))
-        .when(one_of(f.link_tier, given.words("weak_tiers")), F.lit(Evidence.WEAK.strength))
+        F.when(one_of(f.link_tier, parameters.words("strong_tiers")), F.lit(Evidence.STRONG.strength))
+        .when(one_of(f.link_tier, parameters.words("medium_tiers")), F.lit(Evidence.MEDIUM.strength))
+        .when(one_of(f.link_tier, parameters.words("weak_tiers")), F.lit(Evidence.WEAK.strength))
     )
 
 
@@ -135,17 +136,17 @@ def _carve_out_snapshot(f: Facts) -> Check:
     )
 
 
-def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
+def _medicaid_link(f: Facts, parameters: Parameters, payer_could_know: Column) -> Hit:
     message = sentence(
         "{claim}. {entity}; a duplicate discount is suspected.", claim=state_invoiced(f), entity=entity_reported(f)
     )
     # without a flag or a listing the state could not know, so it is open which side made the error
     party = F.when(payer_could_know, F.lit(Party.STATE.value)).otherwise(F.lit(Party.UNDETERMINED.value))
     return Hit(
-        when=link_evidence(f, given).isNotNull(),
+        when=link_evidence(f, parameters).isNotNull(),
         message=message,
-        evidence=link_evidence(f, given),
-        checks=(contract_pharmacy_carved_out(f), *purchase_checks(f, given), _carve_out_snapshot(f)),
+        evidence=link_evidence(f, parameters),
+        checks=(contract_pharmacy_carved_out(f), *purchase_checks(f, parameters), _carve_out_snapshot(f)),
         related=f.link_source_row_ids,
         units=claim_units(f),
         party=party,
@@ -162,15 +163,16 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_ENTITY_CLAIM,
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
 )
-def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
+def entity_reported_fee_for_service_claim(f: Facts, parameters: Parameters) -> Hit:
     """A live claim of a covered entity is linked to the invoiced claim."""
-    return _medicaid_link(f, given, has_340b_flag(f) | f.mef_entity_id.isNotNull())
+    return _medicaid_link(f, parameters, has_340b_flag(f) | f.mef_entity_id.isNotNull())
 
 
 @rule(
@@ -183,15 +185,16 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_ENTITY_CLAIM,
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
 )
-def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
+def entity_reported_managed_care_claim(f: Facts, parameters: Parameters) -> Hit:
     """As R003, on an encounter of a managed-care plan. The exclusion file does not cover managed care."""
-    return _medicaid_link(f, given, has_340b_flag(f))
+    return _medicaid_link(f, parameters, has_340b_flag(f))
 
 
 def contract_row(f: Facts) -> Column:
@@ -199,7 +202,7 @@ def contract_row(f: Facts) -> Column:
     return reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date)
 
 
-def _contract_link(f: Facts, given: Given) -> Hit:
+def _contract_link(f: Facts, parameters: Parameters) -> Hit:
     message = sentence(
         "{claim}. {entity}. 340B claim outside contract terms: contract {contract}, in force from {begin} to {end}, "
         "excludes {scope}.",
@@ -213,13 +216,13 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         ),
     )
     return Hit(
-        when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
+        when=f.contract_excludes_340b & link_evidence(f, parameters).isNotNull(),
         message=message,
-        evidence=link_evidence(f, given),
+        evidence=link_evidence(f, parameters),
         checks=(
             one_contract(f),
             EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)),
-            *purchase_checks(f, given),
+            *purchase_checks(f, parameters),
             snapshot(f.date_of_service, *contract_known_from(f)),
         ),
         related=f.link_source_row_ids,
@@ -274,15 +277,16 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS, SNAPSHOT),
 )
-def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
+def entity_reported_commercial_claim(f: Facts, parameters: Parameters) -> Hit:
     """A live claim of a covered entity is linked to the claim, and the contract in force excludes 340B claims."""
-    return _contract_link(f, given)
+    return _contract_link(f, parameters)
 
 
 @rule(
@@ -295,12 +299,13 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS, SNAPSHOT),
 )
-def entity_reported_part_d_claim(f: Facts, given: Given) -> Hit:
+def entity_reported_part_d_claim(f: Facts, parameters: Parameters) -> Hit:
     """As R008, under a Part D contract."""
-    return _contract_link(f, given)
+    return _contract_link(f, parameters)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.activation import COMPLETE
 from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, from_to
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, rule
+from engine.rules.registry import DataSource, Parameters, rule
 from engine.rules.text import sentence, words_for
 from engine.runtime.expressions import array_contains
 
@@ -42,16 +43,17 @@ _OFFERED_AT = {
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.OUTSIDE_POLICY,
     data_source=DataSource.MANUFACTURER_POLICIES,
     citation="Sanofi v. HHS, 58 F.4th 696 (3d Cir. 2023); Novartis v. Johnson, 102 F.4th 452 (D.C. Cir. 2024)",
     guards=(STATE_LAW, EXEMPT_ENTITY, IN_HOUSE, DESIGNATED, SNAPSHOT),
 )
-def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
+def outside_manufacturer_policy(f: Facts, parameters: Parameters) -> Hit:
     """The manufacturer's policy on the date of service offers the 340B price at no contract pharmacy, or only at those
     that the entity designated. For counsel's review: it requests nothing from the entity and affects no price. That a
     state has no law is known only where `contract_pharmacy_laws` is declared complete.
     """
-    laws_are_known = F.lit(f"contract_pharmacy_laws.{COMPLETE}" in given.available)
+    laws_are_known = F.lit(f"contract_pharmacy_laws.{COMPLETE}" in parameters.available)
     return Hit(
         when=(f.claim_type == ClaimType.RX.value) & f.policy_contract_pharmacies.isNotNull(),
         message=sentence(

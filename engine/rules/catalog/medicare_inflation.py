@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import SNAPSHOT, day, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import listed_rows, sentence
 
 ENTITY_TYPE = Guard(
@@ -39,6 +40,7 @@ ESTIMATE = Guard(
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-114b(b)(1)(B) (SSA 1860D-14B(b)(1)(B))",
     thresholds=(
@@ -47,15 +49,15 @@ ESTIMATE = Guard(
     ),
     guards=(ESTIMATE,),
 )
-def part_d_units_left_in(f: Facts, given: Given) -> Hit:
+def part_d_units_left_in(f: Facts, parameters: Parameters) -> Hit:
     """CMS left fewer units of the product out of the rebate as 340B than covered entities report as 340B and dispensed
     to members of Part D plans (by BIN and PCN), from 2026-01-01 in the applicable period. One dispense counts once. At
     issue is the difference.
     """
     left_in = f.part_d_units_claimed - f.excluded_units
-    least_expected = f.part_d_units_claimed * (1 - given.number("tolerance"))
+    least_expected = f.part_d_units_claimed * (1 - parameters.number("tolerance"))
     return Hit(
-        when=(f.excluded_units < least_expected) & (left_in > given.number("minimum_units")),
+        when=(f.excluded_units < least_expected) & (left_in > parameters.number("minimum_units")),
         message=sentence(
             "The report of the Part D inflation rebate on NDC {ndc} for the applicable period from {start:date} leaves "
             "out {excluded:number} units as 340B, but covered entities report {claimed:number} units of "
@@ -88,6 +90,7 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    root_cause=root_causes.MODIFIER_MISSING,
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-3a(i)(3)(B)(ii)(I) (SSA 1847A(i)(3))",
     thresholds=(
@@ -99,15 +102,15 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
     ),
     guards=(ENTITY_TYPE, ONE_OF_SEVERAL, SNAPSHOT),
 )
-def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
+def part_b_line_without_modifier(f: Facts, parameters: Parameters) -> Hit:
     """The entity reports a medical claim as 340B, and a Medicare Part B line of the same provider, day, HCPCS code and
     (where the line has one) NDC carries neither TB nor JG: CMS counts such units into the Part B inflation rebate. That
     both are one patient's is likely, not known.
     """
-    is_judged_by_type = f.date_of_service < day(given.day("all_entities_from"))
+    is_judged_by_type = f.date_of_service < day(parameters.day("all_entities_from"))
     return Hit(
         when=(f.claim_type == ClaimType.MEDICAL.value)
-        & (f.date_of_service >= day(given.day("first_date_of_service")))
+        & (f.date_of_service >= day(parameters.day("first_date_of_service")))
         & (F.size(f.part_b_unmarked_row_ids) > 0),
         message=sentence(
             "{claim}, HCPCS code {code}, but the Medicare Part B line of that provider and day ({rows}) carries "
@@ -119,7 +122,7 @@ def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
         ),
         checks=(
             ENTITY_TYPE.check(
-                failed=~f.entity_type.isin(*given.words("entity_types_before")),
+                failed=~f.entity_type.isin(*parameters.words("entity_types_before")),
                 unchecked=f.entity_type.isNull(),
                 only_where=is_judged_by_type,
             ),

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.dates import add_days, eastern_day
 from engine.intervals import quarter_of, start_of_quarter
+from engine.rules import root_causes
 from engine.rules.catalog.links_340b import LINK_TIERS, entity_reported, link_evidence
 from engine.rules.catalog.medicare_transactions import MFP_IN_FORCE
 from engine.rules.common import (
@@ -24,7 +25,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import at_most
 from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 ASKING_TRANSACTIONS = Threshold(
@@ -49,6 +50,7 @@ LATER_REVERSAL = Guard(
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.ENTITY_NOT_EXCLUDED,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1320f-2(d); CMS final guidance for 2027, section 40.4",
     document="the entity's claim and the quarter's ceiling price against the MFP",
@@ -60,7 +62,7 @@ LATER_REVERSAL = Guard(
     ),
     guards=(*PURCHASE_GUARDS, LATER_REVERSAL),
 )
-def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
+def refund_on_340b_claim(f: Facts, parameters: Parameters) -> Hit:
     """The entity gets the lower of 340B price and MFP, once. Ceiling price not above the MFP: no refund is due.
     Ceiling price above it: (ceiling - MFP) x units is due, and what the refund exceeds that by is at issue.
     A refund is withheld only on a match of the strong tiers with a ceiling price below the MFP, within the days of
@@ -69,15 +71,15 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     identifies the dispense, reversals are not known.
     """
     ceiling_is_below, ceiling_is_above = f.price_ceiling < f.price_mfp, f.price_ceiling > f.price_mfp
-    at_issue = _refund_asked(f) - _refund_due(f)
-    asks_for_refund = _asks_for_refund(f, given)
-    asks_too_much = F.coalesce(at_issue > 0, ~ceiling_is_above)
-    tier_evidence = link_evidence(f, given)
+    at_issue = _refund_requested(f) - _refund_due(f)
+    requests_refund = _requests_refund(f, parameters)
+    requests_too_much = F.coalesce(at_issue > 0, ~ceiling_is_above)
+    tier_evidence = link_evidence(f, parameters)
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
-    last_day_to_pay = add_days(eastern_day(f.received_at), given.settings.deadlines.mfp_days_after_receipt)
+    last_day_to_pay = add_days(eastern_day(f.received_at), parameters.settings.deadlines.mfp_days_after_receipt)
     may_withhold = (
-        (tier_evidence == Evidence.STRONG.strength) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
+        (tier_evidence == Evidence.STRONG.strength) & ceiling_is_below & (day(parameters.as_of) <= last_day_to_pay)
     )
     because = (
         F.when(
@@ -89,11 +91,11 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     )
     return Hit(
         when=tier_evidence.isNotNull()
-        & asks_for_refund
-        & (f.date_of_service >= day(given.day("first_date_of_service")))
+        & requests_refund
+        & (f.date_of_service >= day(parameters.day("first_date_of_service")))
         & f.price_ceiling.isNotNull()
         & f.price_mfp.isNotNull()
-        & asks_too_much,
+        & requests_too_much,
         message=sentence(
             "{claim}. {entity}. The 340B ceiling price of {quarter} {because}.",
             claim=payer_requested(f, "an MFP refund"),
@@ -103,7 +105,7 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
         ),
         evidence=at_most(tier_evidence, Evidence.MEDIUM, where=~ceiling_is_below),
         checks=(
-            *purchase_checks(f, given),
+            *purchase_checks(f, parameters),
             LATER_REVERSAL.check(failed=f.mtf_is_reversed | f.mtf_is_adjusted, unchecked=f.mtf_is_reversed.isNull()),
         ),
         related=f.link_source_row_ids,
@@ -114,7 +116,7 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     )
 
 
-def _refund_asked(f: Facts) -> Column:
+def _refund_requested(f: Facts) -> Column:
     """The refund billed, in US dollars: as stated, else units x the stated refund per unit, else the default refund
     amount, units x (WAC - MFP).
     """
@@ -147,6 +149,7 @@ def _refund_due(f: Facts) -> Column:
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.PRICE_OF_PRODUCT,
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS final guidance for 2027, section 40.4",
     document="wholesale acquisition cost and negotiated price of the quarter",
@@ -156,7 +159,7 @@ def _refund_due(f: Facts) -> Column:
     ),
     in_force=MFP_IN_FORCE,
 )
-def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
+def refund_is_not_the_default(f: Facts, parameters: Parameters) -> Hit:
     """The requested refund, as a total or per unit, is not units x (WAC - MFP) of the quarter of service. No
     units are wrong; at issue is the money that is requested beyond it.
     """
@@ -164,11 +167,11 @@ def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
     stated = F.coalesce(f.rebate_amount, F.round(f.ndc_units * f.unit_rebate_amount, 2))
     default = F.round(f.ndc_units * (f.price_wac - f.price_mfp), 2)
     difference = stated - default
-    tolerance = F.lit(f"{given.number('tolerance'):.6f}").cast("decimal(18,6)")
+    tolerance = F.lit(f"{parameters.number('tolerance'):.6f}").cast("decimal(18,6)")
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
     return Hit(
-        when=_asks_for_refund(f, given) & (F.abs(difference) > tolerance),
+        when=_requests_refund(f, parameters) & (F.abs(difference) > tolerance),
         message=sentence(
             "{claim} of {stated:money}. At the prices of {quarter} the wholesale acquisition cost less the negotiated "
             "price makes {default:money} for these units: the refund appears to be {way} by {difference:money}.",
@@ -185,5 +188,5 @@ def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
     )
 
 
-def _asks_for_refund(f: Facts, given: Given) -> Column:
-    return f.mtf_transaction_code.isNull() | one_of(f.mtf_transaction_code, given.words(ASKING_TRANSACTIONS.name))
+def _requests_refund(f: Facts, parameters: Parameters) -> Column:
+    return f.mtf_transaction_code.isNull() | one_of(f.mtf_transaction_code, parameters.words(ASKING_TRANSACTIONS.name))

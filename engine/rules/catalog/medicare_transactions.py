@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import claim_units, payer_requested
 from engine.rules.hit import Facts, Guard, Hit, one_of
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 MFP_IN_FORCE = (date(2026, 1, 1), None)  # first day of the negotiated prices (42 U.S.C. 1320f(d))
@@ -35,12 +36,13 @@ LATER_ADJUSTMENT = Guard(
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.BILLED_TWICE,
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="both ICNs",
     in_force=MFP_IN_FORCE,
 )
-def two_open_icns(f: Facts, _: Given) -> Hit:
+def two_open_icns(f: Facts, _: Parameters) -> Hit:
     """An earlier row of the same dispense is open under another ICN: no cross reference names either, and neither was
     reversed or found not eligible. Notices of withdrawal are no requests. What open rows with units below zero take
     back is not at issue.
@@ -71,6 +73,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="the facilitator's transaction",
@@ -78,10 +81,10 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     guards=(LATER_ADJUSTMENT,),
     in_force=MFP_IN_FORCE,
 )
-def refund_on_ineligible_claim(f: Facts, given: Given) -> Hit:
+def refund_on_ineligible_claim(f: Facts, parameters: Parameters) -> Hit:
     """The facilitator states that the claim is not eligible, but a refund is requested anyway."""
     return Hit(
-        when=one_of(f.mtf_transaction_code, given.words("transaction_codes")) & (f.rebate_amount > 0),
+        when=one_of(f.mtf_transaction_code, parameters.words("transaction_codes")) & (f.rebate_amount > 0),
         message=sentence(
             "{claim} of {refund:money}, yet the facilitator's transaction {code} states that the claim is not eligible "
             "for the negotiated price: no refund appears to be due.",

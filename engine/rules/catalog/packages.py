@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     COMPOUND,
     MEDICAID,
@@ -23,7 +24,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import divide
 
@@ -55,15 +56,16 @@ def _snapshot(f: Facts) -> Check:
     return snapshot(f.date_of_service, f.product_known_from)
 
 
-def _uncounted(f: Facts, whole: Column) -> Column:
-    """Units above `whole`, the nearest valid quantity; zero if they are below it."""
-    return not_below_zero(f.ndc_units.cast("double") - whole)
+def _uncounted(f: Facts, whole_units: Column) -> Column:
+    """Units above `whole_units`, the nearest valid quantity; zero if they are below it."""
+    return not_below_zero(f.ndc_units.cast("double") - whole_units)
 
 
 @rule(
     "R028",
     "Unit of measure is not the product's",
     on={Subject.REBATE_CLAIM: ("rebate_claims.unit_of_measure", "products.unit_type")},
+    reads=("unit_of_measure",),
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     explains_unusual=True,
@@ -71,6 +73,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.PRODUCT_FILE,
     citation="OIG OEI-05-07-00050; CMS-304 dispute code D",
     document="the product's unit type as reported to CMS",
@@ -80,13 +83,13 @@ def _uncounted(f: Facts, whole: Column) -> Column:
     ),
     guards=(KIT, UNIT_TYPE_CHANGED, SNAPSHOT),
 )
-def another_unit_of_measure(f: Facts, given: Given) -> Hit:
+def another_unit_of_measure(f: Facts, parameters: Parameters) -> Hit:
     """The claim counts in another unit than the product's, and its units are off the usual by a known conversion
     factor: units per package, or shifted decimals. STRONG if the amount paid per unit is unusual as received and
     usual once the units are converted, else MEDIUM. At issue are the units above the converted ones; where conversion
     makes more of them, the state is asked.
     """
-    low, high = given.number("paid_to_wac_low"), given.number("paid_to_wac_high")
+    low, high = parameters.number("paid_to_wac_low"), parameters.number("paid_to_wac_high")
     after = f.f20_paid_per_unit_to_wac * f.f27_unit_factor
     price_reverts = F.coalesce(outside(f.f20_paid_per_unit_to_wac, low, high) & after.between(low, high), F.lit(False))
     converted = divide(f.ndc_units.cast("double"), f.f27_unit_factor)
@@ -131,6 +134,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code E",
     document="the product's unit type and units per package as reported to CMS",
@@ -141,13 +145,13 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     ),
     guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL, SNAPSHOT),
 )
-def part_of_a_unit(f: Facts, given: Given) -> Hit:
+def part_of_a_unit(f: Facts, parameters: Parameters) -> Hit:
     """A fraction of a unit of a product that comes in whole units and is not divided. At issue is the fraction."""
-    whole = F.floor(f.ndc_units)
+    whole_units = F.floor(f.ndc_units)
     return Hit(
-        when=one_of(f.product_unit_type, given.words("unit_types"))
+        when=one_of(f.product_unit_type, parameters.words("unit_types"))
         & (f.units_per_package == F.floor(f.units_per_package))
-        & (f.ndc_units != whole),
+        & (f.ndc_units != whole_units),
         message=sentence(
             "{claim}. The product is counted in {unit_type}, {units:number} to a package, which are not divided: the "
             "quantity appears wrong.",
@@ -156,7 +160,7 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
             units=f.units_per_package,
         ),
         checks=(partial_fill(f), compound(f), partial_vial(f), _snapshot(f)),
-        units=f.ndc_units - whole,
+        units=f.ndc_units - whole_units,
         references=(product_row(f),),
     )
 
@@ -172,6 +176,7 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code F",
     document="evidence of the package size",
@@ -182,17 +187,17 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
     ),
     guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL, SNAPSHOT),
 )
-def broken_package(f: Facts, given: Given) -> Hit:
+def broken_package(f: Facts, parameters: Parameters) -> Hit:
     """Units are no whole number of packages of a product that is dispensed in whole packages. At issue is the part
     beyond whole ones.
     """
     per_package = f.units_per_package.cast("double")
     packages = divide(f.ndc_units.cast("double"), per_package)
-    is_dispensed_whole = one_of(f.product_unit_type, given.words("unit_types"))
-    if given.words("products"):
-        is_dispensed_whole = is_dispensed_whole | one_of(f.ndc9, given.words("products"))
+    is_dispensed_whole = one_of(f.product_unit_type, parameters.words("unit_types"))
+    if parameters.words("products"):
+        is_dispensed_whole = is_dispensed_whole | one_of(f.ndc9, parameters.words("products"))
     return Hit(
-        when=is_dispensed_whole & (f.f26_package_remainder > given.number("remainder")),
+        when=is_dispensed_whole & (f.f26_package_remainder > parameters.number("remainder")),
         message=sentence(
             "{claim}, which makes {packages:ratio} packages of {units:number} {unit_type}; the product is dispensed in "
             "whole packages: the quantity or the package size appears wrong.",
@@ -218,17 +223,18 @@ def broken_package(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.UNITS_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="42 CFR 447.502; CMS State Release 158; CMS-304 dispute code Q",
     document="package size of the product against the quantity of the compound",
     thresholds=(Threshold("packages", 1.0, "packages of one product that a compound may take"),),
     guards=(INGREDIENT_LINES, SNAPSHOT),
 )
-def whole_compound(f: Facts, given: Given) -> Hit:
+def whole_compound(f: Facts, parameters: Parameters) -> Hit:
     """A compound's line bills more of one product than a package contains: the quantity seems to be the compound's. At
     issue are the units beyond the packages.
     """
-    most = f.units_per_package.cast("double") * given.number("packages")
+    most = f.units_per_package.cast("double") * parameters.number("packages")
     return Hit(
         when=(f.compound_code == "2") & (f.ndc_units.cast("double") > most),
         message=sentence(

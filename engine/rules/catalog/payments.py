@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import add_days, known_day
 from engine.intervals import start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     FFS,
     MEDICAID,
@@ -24,7 +25,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import either
 from engine.rules.hit import Facts, Guard, Hit, related_rows
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import first_of_quarter
 
@@ -57,6 +58,7 @@ QUARANTINED_CREDITS = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.REVERSAL_NOT_CREDITED,
     data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511; rebate "
     "contract",
@@ -65,12 +67,12 @@ QUARANTINED_CREDITS = Guard(
         Threshold("days_after_period", 60, "cut-off without a day of receipt: days from the end of the period"),
     ),
 )
-def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
+def reversed_and_invoiced(f: Facts, parameters: Parameters) -> Hit:
     """The pharmacy's last transaction for the dispense is a reversal: code M, or J if nothing was paid (PBM under a
     contract). The cut-off is the day the row was received, else the end of its period and 60 days. Later, or on a day
     that is not known: a credit is to be expected, nothing is disputed.
     """
-    cut_off = _cut_off(f, given)
+    cut_off = _cut_off(f, parameters)
     is_in_time = F.coalesce(f.pharmacy_reversed_at.cast("date") <= cut_off, F.lit(False))
     code = F.when(f.amount_paid == 0, F.lit("J")).otherwise(F.lit("M"))
     consequence = (
@@ -99,10 +101,10 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
     )
 
 
-def _cut_off(f: Facts, given: Given) -> Column:
+def _cut_off(f: Facts, parameters: Parameters) -> Column:
     """The last day on which a reversal could still be removed from the invoice."""
     last_day_of_period = F.last_day(F.add_months(start_of_quarter(f.period), 2))
-    return F.coalesce(f.received_at.cast("date"), add_days(last_day_of_period, given.whole("days_after_period")))
+    return F.coalesce(f.received_at.cast("date"), add_days(last_day_of_period, parameters.integer("days_after_period")))
 
 
 @rule(
@@ -115,6 +117,7 @@ def _cut_off(f: Facts, given: Given) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.REVERSAL_NOT_CREDITED,
     data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
@@ -126,7 +129,7 @@ def _cut_off(f: Facts, given: Given) -> Column:
         ),
     ),
 )
-def reversal_never_credited(f: Facts, given: Given) -> Hit:
+def reversal_never_credited(f: Facts, parameters: Parameters) -> Hit:
     """The pharmacy reversed the dispense too late for the invoice (R020 watches it), the invoice of the quarter of the
     reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim still
     stands. A claim that the state voided or replaced does not: if an invoice bills its units anyway, R038
@@ -137,10 +140,10 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
     reversed_on = f.pharmacy_reversed_at.cast("date")
     credit_due = add_days(
-        F.last_day(F.add_months(first_of_quarter(known_day(reversed_on)), 2)), given.whole("days_to_credit")
+        F.last_day(F.add_months(first_of_quarter(known_day(reversed_on)), 2)), parameters.integer("days_to_credit")
     )
     return Hit(
-        when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),
+        when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(parameters.as_of)),
         message=sentence(
             "{claim}. The pharmacy reversed this dispense on {reversed:date}{row}, after the cut-off for this row. A "
             "credit was due by {due:date}, with the invoice of the quarter of the reversal, and has not {come}: the "
@@ -175,12 +178,13 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.NO_REIMBURSEMENT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="42 U.S.C. 1396r-8(b)(1)(A)",
     document="the claim line",
     guards=(THIRD_PARTY_PAYMENT,),
 )
-def nothing_was_paid(f: Facts, _: Given) -> Hit:
+def nothing_was_paid(f: Facts, _: Parameters) -> Hit:
     """The state paid nothing, and no third party did. Managed-care plans pay by the head: never on their claims."""
     return Hit(
         when=f.amount_paid == 0,

@@ -6,10 +6,11 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
-from engine.intervals import quarter_number, quarter_of, start_of_quarter
+from engine.intervals import quarter_index, quarter_of, start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, On, Part, Threshold, rule
+from engine.rules.registry import On, Parameters, Part, Threshold, rule
 from engine.rules.text import sentence
 
 DATE_OF_ADJUSTMENT = Guard(
@@ -34,13 +35,14 @@ IN_TIME = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.INQUIRE,
+    root_cause=root_causes.OTHER_QUARTER,
     data_source=None,
     citation="CMS-R-144 data definitions; CMS-304 adjustment code Y",
     document="request for claim-level detail",
     parts=(Part("fee-for-service", needs=("rebate_claims.paid_date",)),),
     guards=(DATE_OF_ADJUSTMENT,),
 )
-def another_quarter(f: Facts, _: Given) -> Hit:
+def another_quarter(f: Facts, _: Parameters) -> Hit:
     """Fee-for-service units belong to the quarter of payment, managed-care units to that of service. An adjustment, no
     units are disputed: managed-care units are paid at the unit rebate amount of the quarter of service (Y), for
     fee-for-service there is no code. The invoice's own quarter is no excuse: it is what a sender states who invoices by
@@ -77,14 +79,15 @@ def another_quarter(f: Facts, _: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.LATE_CLAIMS,
     data_source=None,
     citation="42 CFR 447.45(d)",
     thresholds=(Threshold("days", 365, "days from service to payment, above which the claim is stale"),),
 )
-def stale_claim(f: Facts, given: Given) -> Hit:
+def stale_claim(f: Facts, parameters: Parameters) -> Hit:
     """Providers have twelve months to file a claim. Retroactive eligibility explains later ones: context alone."""
     return Hit(
-        when=f.f44_claim_age_days > given.whole("days"),
+        when=f.f44_claim_age_days > parameters.integer("days"),
         message=sentence(
             "{claim}. It was paid on {paid:date}, {days:count} days after the service, later than timely filing "
             "allows without a reason such as retroactive eligibility.",
@@ -102,22 +105,24 @@ _BAR = (
 )
 
 
-def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hit:
+def _bar(parameters: Parameters, subject: Column, invoiced: Column, covered: Column) -> Hit:
     """`invoiced`: number of the quarter in which the invoice was sent; `covered`: number of the period's quarter."""
-    today = quarter_number(F.lit(given.as_of))
+    today = quarter_index(F.lit(parameters.as_of))
     by_invoice, by_period = today - invoiced, today - covered
-    counted = by_period if given.words("clock_start") == ["PERIOD"] else by_invoice
-    is_barred = F.coalesce((by_invoice > given.whole("quarters")) & (by_period > given.whole("quarters")), F.lit(False))
+    counted = by_period if parameters.words("clock_start") == ["PERIOD"] else by_invoice
+    is_barred = F.coalesce(
+        (by_invoice > parameters.integer("quarters")) & (by_period > parameters.integer("quarters")), F.lit(False)
+    )
     verdict = F.when(is_barred, F.lit("It appears to be barred, and no dispute is drafted")).otherwise(
         F.lit("A dispute has to be filed soon, or may be late by one reading of the rule")
     )
     return Hit(
-        when=counted >= given.whole("quarters") - given.whole("warn_quarters"),
+        when=counted >= parameters.integer("quarters") - parameters.integer("warn_quarters"),
         message=sentence(
             "{subject}. Disputes are barred after {bar} quarters; {invoice} have passed since the invoice, {period} "
             "since the period covered. {verdict}.",
             subject=subject,
-            bar=F.lit(given.whole("quarters")),
+            bar=F.lit(parameters.integer("quarters")),
             invoice=by_invoice,
             period=by_period,
             verdict=verdict,
@@ -127,16 +132,16 @@ def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hi
 
 
 def _number(quarter: Column) -> Column:
-    return quarter_number(start_of_quarter(quarter))
+    return quarter_index(start_of_quarter(quarter))
 
 
-def line_near_the_bar(f: Facts, given: Given) -> Hit:
+def line_near_the_bar(f: Facts, parameters: Parameters) -> Hit:
     """As on claims; the invoice was sent on its postmark date, else in the quarter after its period. Public utilisation
     data are no invoice that could be disputed.
     """
     postmark = F.coalesce(f.postmark_date, f.received_date)
-    sent = F.coalesce(quarter_number(postmark), _number(f.period) + 1)
-    hit = _bar(given, line_invoiced(f), sent, _number(f.period))
+    sent = F.coalesce(quarter_index(postmark), _number(f.period) + 1)
+    hit = _bar(parameters, line_invoiced(f), sent, _number(f.period))
     return hit._replace(when=hit.when & is_invoice(f))
 
 
@@ -149,6 +154,7 @@ def line_near_the_bar(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.LATE_CLAIMS,
     data_source=None,
     bars_disputes=True,
     citation="42 CFR 447.510(i) (CMS-2434-F)",
@@ -157,11 +163,11 @@ def line_near_the_bar(f: Facts, given: Given) -> Hit:
     any_units=True,
     accompanies=True,
 )
-def claim_near_the_bar(f: Facts, given: Given) -> Hit:
+def claim_near_the_bar(f: Facts, parameters: Parameters) -> Hit:
     """A manufacturer may dispute for twelve quarters. Counted from the period covered, or from the quarter in which its
     invoice was sent, the one after: a finding is barred from dispute if both readings are past, and warned of from
     two quarters before the one that `clock_start` names. It is context, whatever is certain about it: it says of no
     units that they are wrong.
     """
     sent = _number(F.coalesce(f.invoice_period, f.period)) + 1
-    return _bar(given, state_invoiced(f), sent, _number(f.period))
+    return _bar(parameters, state_invoiced(f), sent, _number(f.period))

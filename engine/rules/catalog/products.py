@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import add_months, days_between
 from engine.intervals import start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
@@ -22,7 +23,7 @@ from engine.rules.common import (
 )
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, On, Threshold, rule
+from engine.rules.registry import DataSource, On, Parameters, Threshold, rule
 from engine.rules.text import if_known, sentence
 
 REACTIVATED = Guard(
@@ -69,21 +70,21 @@ def days_after_termination(f: Facts) -> Column:
     return days_between(f.date_of_service, f.termination_date)
 
 
-def line_of_terminated_product(f: Facts, given: Given) -> Hit:
+def line_of_terminated_product(f: Facts, parameters: Parameters) -> Hit:
     """The period began more than 365 days after the termination date. Totals have no dates of service, so claim-level
     detail is asked for. Where use went on steadily long after the termination date, the date itself may be wrong.
     """
-    late_after = given.whole("days_after_termination")
+    late_after = parameters.integer("days_after_termination")
     days_after = days_between(f.period_start, f.termination_date)
-    earlier = add_months(f.period_start, -given.whole("months_earlier"))
+    earlier = add_months(f.period_start, -parameters.integer("months_earlier"))
     is_late_even_earlier = days_between(earlier, f.termination_date) > late_after
     last_use = start_of_quarter(f.last_quarter_with_units)
     is_steady = F.coalesce(
-        (f.own_quarters >= given.whole("steady_quarters"))
-        & (days_between(last_use, f.termination_date) >= given.whole("steady_days")),
+        (f.own_quarters >= parameters.integer("steady_quarters"))
+        & (days_between(last_use, f.termination_date) >= parameters.integer("steady_days")),
         F.lit(False),
     )
-    months = given.whole("months_earlier")
+    months = parameters.integer("months_earlier")
     verdict = F.when(
         is_late_even_earlier, F.lit(f"even a fill {months} months earlier would have been late")
     ).otherwise(F.lit(f"a fill {months} months earlier would have been in time"))
@@ -116,10 +117,10 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     )
 
 
-def entity_claim_of_terminated_product(f: Facts, given: Given) -> Hit:
+def entity_claim_of_terminated_product(f: Facts, parameters: Parameters) -> Hit:
     """As on rebate claims: the date of service counts."""
     return Hit(
-        when=days_after_termination(f) > given.whole("days_after_termination"),
+        when=days_after_termination(f) > parameters.integer("days_after_termination"),
         message=sentence(
             "{terminated}: it appears to have been out of date for more than a year.",
             terminated=terminated_before_service(f, entity_claimed(f)),
@@ -164,16 +165,17 @@ def entity_claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     document="proof of the date of service and of the termination date",
     thresholds=(DAYS_AFTER_TERMINATION,),
     guards=(REACTIVATED,),
 )
-def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
+def claim_of_terminated_product(f: Facts, parameters: Parameters) -> Hit:
     """The termination date is the shelf life's end of the last lot sold; the date of service counts, not payment."""
     return Hit(
-        when=days_after_termination(f) > given.whole("days_after_termination"),
+        when=days_after_termination(f) > parameters.integer("days_after_termination"),
         message=sentence(
             "{terminated}: it appears to have been out of date for more than a year{reactivation}.",
             terminated=terminated_before_service(f, claim_of_payer(f)),
@@ -198,16 +200,17 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=None,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     thresholds=(DAYS_AFTER_TERMINATION,),
     guards=(REACTIVATED,),
 )
-def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
+def claim_of_product_just_terminated(f: Facts, parameters: Parameters) -> Hit:
     """Up to a year after the termination date units may still be due: for information, nothing is at issue."""
     days_after = days_after_termination(f)
     return Hit(
-        when=(days_after > 0) & (days_after <= given.whole("days_after_termination")),
+        when=(days_after > 0) & (days_after <= parameters.integer("days_after_termination")),
         message=sentence(
             "{terminated}, which may still be in order.",
             terminated=terminated_before_service(f, state_invoiced(f)),
@@ -227,12 +230,13 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.PRODUCT_NOT_ELIGIBLE,
     data_source=DataSource.PRODUCT_FILE,
     citation="42 CFR 447.502",
     document="the product's market date",
     guards=(MARKET_DATE_REVISED,),
 )
-def claim_before_market_date(f: Facts, _: Given) -> Hit:
+def claim_before_market_date(f: Facts, _: Parameters) -> Hit:
     """The product was not yet on the market: the NDC appears to be miscoded."""
     return Hit(
         when=f.date_of_service < f.market_date,

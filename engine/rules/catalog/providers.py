@@ -6,10 +6,11 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import claim_name, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, On, rule
+from engine.rules.registry import DataSource, On, Parameters, rule
 from engine.rules.text import sentence
 
 DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number is in the prescriber's place: another numbering, not a wrong number")
@@ -18,7 +19,7 @@ DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number is in the prescriber's place: ano
 _CITATION = "45 CFR 162.406 (National Provider Identifier)"
 
 
-def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
+def provider_number_of_entity_claim_invalid(f: Facts, _: Parameters) -> Hit:
     """As on rebate claims."""
     return Hit(
         when=_any_is_wrong(f),
@@ -49,11 +50,12 @@ def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
     route=Route.NONE,
     party=Party.PHARMACY,
     action=Action.INQUIRE,
+    root_cause=root_causes.PROVIDER_NUMBER,
     data_source=DataSource.NUMBERS_OF_PROVIDERS,
     citation=_CITATION,
     guards=(DEA_NUMBER,),
 )
-def provider_number_invalid(f: Facts, _: Given) -> Hit:
+def provider_number_invalid(f: Facts, _: Parameters) -> Hit:
     """The NPI of the pharmacy or prescriber fails its check digit, or the table of pharmacies dates the pharmacy's NPI
     and it was not in use on the date of service. A number that is not given is none.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
@@ -17,7 +18,7 @@ from engine.rules.common import (
     route_of_payer,
 )
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, On, Threshold, rule
+from engine.rules.registry import DataSource, On, Parameters, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
@@ -28,16 +29,16 @@ LONGER_SUPPLY = Guard(
 )
 
 
-def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
+def unusual_units_per_prescription(f: Facts, parameters: Parameters) -> Hit:
     """Units per prescription are far from those of other states and quarters, or from the line's own median over
     quarters. A correction by difference has no units per prescription. At issue is what exceeds the line's own
     median.
     """
-    times = given.number("times_own_median")
+    times = parameters.number("times_own_median")
     own_ratio = f.units_per_prescription_to_own_median
     is_far_from_own = outside(own_ratio, 1 / times, times)
-    is_far_from_peers = outside(f.f47_units_per_prescription_z, -given.number("z"), given.number("z")) & (
-        f.peers >= given.whole("minimum_peers")
+    is_far_from_peers = outside(f.f47_units_per_prescription_z, -parameters.number("z"), parameters.number("z")) & (
+        f.peers >= parameters.integer("minimum_peers")
     )
     usual_units = f.prescriptions * f.own_median_units_per_prescription
     own = if_known(
@@ -98,16 +99,17 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     thresholds=(Z_SCORE,),
     citation="CMS-304 dispute code Q",
     document="usual quantities of the product, with source and number",
 )
-def unusual_quantity(f: Facts, given: Given) -> Hit:
+def unusual_quantity(f: Facts, parameters: Parameters) -> Hit:
     """Units are far from the median of the product's claims, by z-score and by ratio. A partial fill or its completion
     is never too small; a fill for more days is larger with reason. At issue is what exceeds the median.
     """
-    times = given.number("times_typical")
+    times = parameters.number("times_typical")
     ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
     is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
     per_day = divide(f.f25_units_per_day, f.peer_median_units_per_day)
@@ -115,7 +117,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
     lasts_longer = F.coalesce(~outside(per_day, 1 / times, times), F.lit(False))
     above_median = f.ndc_units.cast("double") - f.peer_median_units
     return Hit(
-        when=outside(f.f24_units_per_prescription_z, -given.number("z"), given.number("z"))
+        when=outside(f.f24_units_per_prescription_z, -parameters.number("z"), parameters.number("z"))
         & outside(ratio, 1 / times, times)
         & ~(is_part_of_a_fill & (ratio < 1)),
         message=sentence(
@@ -143,6 +145,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 dispute code S",
     document="history of the state's utilisation",
@@ -152,7 +155,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
         Threshold("minimum_quarters", 4, "quarters with units that the line's own median must rest on"),
     ),
 )
-def trend_break(f: Facts, given: Given) -> Hit:
+def trend_break(f: Facts, parameters: Parameters) -> Hit:
     """Units are far above the median of the line's own quarters, further than lines of the program usually go. Changes
     of enrolment, preferred drugs, supply or carve-outs are in no table and have to be requested. At issue is what is
     above the median.
@@ -160,10 +163,10 @@ def trend_break(f: Facts, given: Given) -> Hit:
     times = f.f46_units_to_own_median
     return Hit(
         when=~is_delta(f)
-        & (f.f46_units_to_own_median_z > given.number("z"))
+        & (f.f46_units_to_own_median_z > parameters.number("z"))
         & ~F.isnan(f.f46_units_to_own_median_z)
-        & (times > given.number("times_own_quarters"))
-        & (f.own_past_quarters >= given.whole("minimum_quarters")),
+        & (times > parameters.number("times_own_quarters"))
+        & (f.own_past_quarters >= parameters.integer("minimum_quarters")),
         message=sentence(
             "{line}, {times:ratio} times the median of its {quarters} quarters: the units appear inconsistent with the "
             "state's own history.",

@@ -6,9 +6,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, claim_name, program_words
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, Part, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Part, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import arrays_overlap
 
@@ -23,12 +24,14 @@ OVERRIDE = Guard(
     "R039",
     "Early refill",
     on={Subject.REBATE_CLAIM: ("rebate_claims.patient_key",)},
+    reads=("submission_clarification_codes",),
     programs=tuple(Program),
     evidence=Evidence.WEAK,
     codes=("Q", "PBM"),
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    root_cause=root_causes.EARLY_REFILL,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="compare Coverage Gap Discount Program dispute reason D08",
     document="the patient's fills of the product",
@@ -40,14 +43,14 @@ OVERRIDE = Guard(
     ),
     guards=(OVERRIDE,),
 )
-def early_refill(f: Facts, given: Given) -> Hit:
+def early_refill(f: Facts, parameters: Parameters) -> Hit:
     """The patient filled the product again before half of the previous supply was used up, or at two pharmacies within
     60 days.
     """
-    is_early = F.coalesce(f.f42_early_refill_ratio < given.number("part_of_supply"), F.lit(False))
-    goes_elsewhere = F.coalesce(f.f43_overlap_pharmacies >= given.whole("pharmacies"), F.lit(False))
+    is_early = F.coalesce(f.f42_early_refill_ratio < parameters.number("part_of_supply"), F.lit(False))
+    goes_elsewhere = F.coalesce(f.f43_overlap_pharmacies >= parameters.integer("pharmacies"), F.lit(False))
     codes = F.split(f.submission_clarification_codes, r"\|")
-    explained = arrays_overlap(codes, F.array(*(F.lit(code) for code in given.words("override_codes"))))
+    explained = arrays_overlap(codes, F.array(*(F.lit(code) for code in parameters.words("override_codes"))))
     is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
     return Hit(
         when=is_early | goes_elsewhere,

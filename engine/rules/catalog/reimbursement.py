@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.intervals import quarter_of, start_of_quarter
+from engine.rules import root_causes
 from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
@@ -19,7 +20,7 @@ from engine.rules.common import (
     third_party_payment,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, On, Threshold, rule
+from engine.rules.registry import DataSource, On, Parameters, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
@@ -42,15 +43,17 @@ MARKET_PRICE = Guard(
 )
 
 
-def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
+def units_do_not_fit_reimbursement(f: Facts, parameters: Parameters) -> Hit:
     """Paid per unit is far from the market price of the period's first day, or from other states and quarters. Without
     market prices the second half speaks alone, one class down. At issue are the units that the amount would not buy at
     the market price, else at the line's own median price.
     """
     to_market = f.f21_paid_per_unit_to_market_price
-    is_far_from_market = outside(to_market, given.number("market_price_low"), given.number("market_price_high"))
-    is_far_from_peers = outside(f.f48_paid_per_unit_z, -given.number("z"), given.number("z")) & (
-        f.peers >= given.whole("minimum_peers")
+    is_far_from_market = outside(
+        to_market, parameters.number("market_price_low"), parameters.number("market_price_high")
+    )
+    is_far_from_peers = outside(f.f48_paid_per_unit_z, -parameters.number("z"), parameters.number("z")) & (
+        f.peers >= parameters.integer("minimum_peers")
     )
     market = if_known(
         "; the market price in force{since} is {price:price} per unit",
@@ -122,21 +125,22 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 dispute code R",
     document="amount paid against WAC",
 )
-def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
+def quantity_does_not_fit_payment(f: Facts, parameters: Parameters) -> Hit:
     """Paid per unit is out of the band around WAC, and the rebate is well above the payment. Without a list price the
     second half counts alone, one class down. At issue is what exceeds the peers' median.
     """
     paid_to_wac = f.f20_paid_per_unit_to_wac
-    is_out_of_band = outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
+    is_out_of_band = outside(paid_to_wac, parameters.number("paid_to_wac_low"), parameters.number("paid_to_wac_high"))
     is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
     return Hit(
-        when=F.coalesce(is_out_of_band, F.lit(True)) & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
+        when=F.coalesce(is_out_of_band, F.lit(True)) & (f.f23_rebate_to_paid > parameters.number("rebate_to_paid")),
         message=sentence(
             "{claim} and paid {paid:money} for them{list_price}, while the rebate is {rebate:ratio} times the payment: "
             "the quantity appears not to fit what was paid.",

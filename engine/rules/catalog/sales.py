@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, line_invoiced
 from engine.rules.hit import Facts, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Parameters, Threshold, rule
 from engine.rules.text import sentence
 
 
@@ -20,6 +21,7 @@ from engine.rules.text import sentence
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    root_cause=root_causes.QUANTITY_OF_PRODUCT,
     data_source=DataSource.SALES,
     citation="CMS-304 dispute code P",
     document="method and source of the sales data",
@@ -29,7 +31,7 @@ from engine.rules.text import sentence
     ),
     version=2,
 )
-def units_beyond_sales(f: Facts, given: Given) -> Hit:
+def units_beyond_sales(f: Facts, parameters: Parameters) -> Hit:
     """Over four quarters the state's Medicaid programs billed more units of the product, by one kind of rebate, than
     were sold into the state. Differences of earlier quarters add to them with their sign, new totals replace the old.
     Sales to other states reach it by mail order and over the border, and stock is used later: the margin allows for
@@ -37,8 +39,8 @@ def units_beyond_sales(f: Facts, given: Given) -> Hit:
     """
     excess = f.units_invoiced_in_state - f.units_sold_in_state
     return Hit(
-        when=(f.f49_invoice_vs_sales > given.number("times_sold"))
-        & (excess > given.number("minimum_units"))
+        when=(f.f49_invoice_vs_sales > parameters.number("times_sold"))
+        & (excess > parameters.number("minimum_units"))
         & (f.share_of_units_in_state > 0),
         message=sentence(
             "{line}. In the four quarters up to {period}, {invoiced:number} units were invoiced by the state's "

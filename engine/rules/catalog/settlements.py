@@ -6,9 +6,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_requested, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, On, rule
+from engine.rules.registry import DataSource, On, Parameters, rule
 from engine.rules.text import if_known, sentence
 
 PARTIAL_CREDIT = Guard("PARTIAL_CREDIT", "only a part of the units was credited or repaid", weakens_to=Evidence.MEDIUM)
@@ -46,7 +47,7 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, is_corr
     )
 
 
-def line_settled_before(f: Facts, _: Given) -> Hit:
+def line_settled_before(f: Facts, _: Parameters) -> Hit:
     """As on claims, where the settlement names no claim but the line's program, state, product and period."""
     received = F.coalesce(f.received_date, f.postmark_date)
     return _settled(
@@ -78,12 +79,13 @@ def line_settled_before(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    root_cause=root_causes.SETTLED_BEFORE,
     data_source=DataSource.SETTLEMENTS,
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",
     guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT, CORRECTION),
 )
-def claim_settled_before(f: Facts, _: Given) -> Hit:
+def claim_settled_before(f: Facts, _: Parameters) -> Hit:
     """A state's credit or an entity's repayment for the claim line came before the row was received. What is at issue
     is the part that was settled.
     """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules import root_causes
 from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero, state_claimed
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import Parameters, Threshold, rule
 from engine.rules.text import sentence
 from engine.runtime.expressions import divide
 
@@ -31,6 +32,7 @@ UNITS_NOT_CONVERTED = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.REQUEST_CLD,
+    root_cause=root_causes.NO_DETAIL,
     data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
     thresholds=(
@@ -40,7 +42,7 @@ UNITS_NOT_CONVERTED = Guard(
     guards=(QUARANTINED_CLAIMS, UNITS_NOT_CONVERTED),
     version=4,
 )
-def units_without_claims(f: Facts, given: Given) -> Hit:
+def units_without_claims(f: Facts, parameters: Parameters) -> Hit:
     """The invoice bills more units than the live claim lines of its state, program, product, period and rebate type
     hold; of its sub-program, if line and claim both state one. A line or claim without a rebate type is FEDERAL. Lines
     that correct an earlier one by a difference are no total of claims, and public utilization data come without
@@ -56,7 +58,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     gap = f.units_reimbursed - taken_back - claimed
     share = divide(gap.cast("double"), f.units_reimbursed.cast("double"))
     is_total_of_claims = is_invoice(f) & ~is_delta(f)
-    is_short = (f.units_reimbursed > given.number("minimum_units")) & (share > given.number("gap"))
+    is_short = (f.units_reimbursed > parameters.number("minimum_units")) & (share > parameters.number("gap"))
     some = sentence(
         "the {lines:count} claim lines received for it hold {claimed:number} units", lines=lines, claimed=claimed
     )
@@ -106,10 +108,11 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    root_cause=root_causes.NO_DETAIL,
     data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
 )
-def claim_without_invoice(f: Facts, _: Given) -> Hit:
+def claim_without_invoice(f: Facts, _: Parameters) -> Hit:
     """The state's invoice of the claim's program, period and rebate type was received, and none of its lines is of the
     claim's product. Nothing was billed yet: a later invoice may bill it.
     """
