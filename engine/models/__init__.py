@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.group_months import GROUPS, GroupMonths, months_of_groups, stand_out
-    from engine.models.inputs import can_be_scored
+    from engine.models.inputs import SURPRISE, can_be_scored
     from engine.models.measures import Estimate, Resampled
     from engine.models.model_card import CARD_FILE, FoundKind, card_of
     from engine.models.peer_grid import PeerGrid
@@ -41,6 +41,7 @@ _MODULES = {
     "Known": "evaluation",
     "PeerGrid": "peer_grid",
     "Reranker": "reranker",
+    "SURPRISE": "inputs",
     "Resampled": "measures",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
@@ -70,6 +71,7 @@ _MODULES = {
 __all__ = [
     "CARD_FILE",
     "GROUPS",
+    "SURPRISE",
     "AnomalyModel",
     "Calibration",
     "Estimate",

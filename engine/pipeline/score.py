@@ -69,7 +69,7 @@ def _groups(
     settings, subject = run.settings.model, one.subject
     if not settings.groups.enabled or subject not in models.GROUPS:
         return None
-    rows = one.described.facts if inputs is None else inputs.rows
+    rows = one.described.facts if inputs is None else inputs.measured
     explained = explained_rows(one) if inputs is None else inputs.explained
     measures = () if inputs is None else settings.of(subject).measures
     claims = rows.join(F.broadcast(explained), on="source_row_id", how="left_anti")
@@ -85,7 +85,12 @@ def _drift(
     settings = run.settings.model
     share = min(1.0, settings.evaluation_rows / max(1, rows_scored))
     drift = models.feature_drift(
-        inputs.rows, model.trained_on, inputs.subject, share, settings.evaluation.drift_minimum_rows, model.inputs
+        inputs.read_by(model),
+        model.trained_on,
+        inputs.subject,
+        share,
+        settings.evaluation.drift_minimum_rows,
+        model.inputs,
     )
     moved = {name: index for name, index in drift.items() if index > settings.evaluation.notable_drift}
     if moved:

@@ -177,14 +177,20 @@ class Screened:
 class ModelInputs:
     """What models read of a subject.
 
-    rows: facts with the surprises of the subject's measures. grid: reference distribution of each measure among peers.
-    explained: source_row_id of rows that a rule explains.
+    rows: facts with the surprises of the subject's measures, planned anew at every use. grid: reference distribution of
+    each measure among peers. explained: source_row_id of rows that a rule explains. measured: the written surprises,
+    with the columns that scores, drift and months of groups read.
     """
 
     subject: Subject
     rows: DataFrame
     grid: models.PeerGrid
     explained: DataFrame
+    measured: DataFrame
+
+    def read_by(self, model: models.AnomalyModel) -> DataFrame:
+        """The rows with the inputs of a model."""
+        return self.measured if model.inputs == models.SURPRISE else self.rows
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from engine.contracts.codes import Step, Subject
 from engine.pipeline import work_tables
 from engine.pipeline.stages import ModelInputs, ScreenedSubject
 from engine.runs import Run, WorkTable
-from engine.runtime.expressions import any_of, array_contains
+from engine.runtime.column_names import column_names
+from engine.runtime.expressions import any_of, array_contains, nulls
 
 # Anomaly models are trained on what payers bill; 340B claims are checked by rules only.
 SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
@@ -28,7 +29,8 @@ def explained_rows(one: ScreenedSubject) -> DataFrame:
 def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
     """What models read of a subject, with the surprises of its measures among the peers of this run.
 
-    Rows that a rule explains, and rows with numbers withheld by the payer, are not used as peers. Runs Spark jobs.
+    Rows that a rule explains, and rows with numbers withheld by the payer, are not used as peers. Writes the surprises,
+    which a Python function computes; a measure that is not configured is NULL there. Runs Spark jobs.
     """
     settings, subject, facts = run.settings, one.subject, one.described.facts
     explained = explained_rows(one)
@@ -36,7 +38,13 @@ def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
     if subject is Subject.INVOICE:
         peers = peers.where(~F.coalesce(F.col("suppressed"), F.lit(False)))
     grid = models.grid_of_peers(peers, settings.model.of(subject).measures, subject, settings.peers)
-    return ModelInputs(subject, models.with_surprises(facts, grid, subject), grid, explained)
+    rows = models.with_surprises(facts, grid, subject)
+    kept_in = work_tables.MEASURED[subject]
+    columns = nulls({field.name: field.dataType for field in kept_in.schema}) | {
+        name: F.col(name) for name in column_names(rows)
+    }
+    measured = run.work.write(kept_in, rows.select(*(columns[name].alias(name) for name in kept_in.schema.names)))
+    return ModelInputs(subject, rows, grid, explained, measured)
 
 
 def scores_table(table: str, model: models.AnomalyModel) -> WorkTable:
@@ -58,9 +66,10 @@ def score_and_flag(
     can score were scored.
     """
     settings, kept_in = run.settings.model, scores_table(table, model)
-    scored = models.anomaly_scores(inputs.rows, model, settings, inputs.subject)
+    rows = inputs.read_by(model)
+    scored = models.anomaly_scores(rows, model, settings, inputs.subject)
     scores = run.work.write(kept_in, models.p_values(scored, calibration), model=origin)
-    expected = inputs.rows.where(models.can_be_scored(model.features, inputs.subject, model.inputs)).count()
+    expected = rows.where(models.can_be_scored(model.features, inputs.subject, model.inputs)).count()
     of_all = f"scored of {run.ledger.rows_out(table):,}"
     run.ledger.check(table, Step.SCORE, of_all, run.work.rows(kept_in), expected)
     flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings), inputs.explained)

@@ -13,11 +13,13 @@ from engine.contracts.codes import Step, Subject
 from engine.contracts.facts import (
     CLAIM_FACTS,
     CLAIM_FEATURES,
+    CLAIM_MEASURES,
     CORRECTED_FACTS,
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
     INVOICE_FACTS,
     INVOICE_FEATURES,
+    INVOICE_MEASURES,
     TAKEN_BACK_FACTS,
     UNBILLED_FACTS,
 )
@@ -384,8 +386,38 @@ SCREENED = WorkTables(
     _schema("source_row_id string, rule_ids strings"),
     ("facts", "peers"),
 )
+_READ_BY_MODELS = {
+    Subject.REBATE_CLAIM: (
+        *("source_row_id", "ndc9", "program", "drug_category", "date_of_service", "ndc_units", "pharmacy_key"),
+        "prescriber_npi",
+    ),
+    Subject.INVOICE: ("source_row_id", "ndc9", "program", "drug_category", "suppressed"),
+}
+
+
+def _measured(subject: Subject, schema: T.StructType, measures: tuple[str, ...]) -> T.StructType:
+    surprises = [f"{measure}_surprise double" for measure in measures]
+    return _schema([schema[name] for name in _READ_BY_MODELS[subject]], *surprises, "has_surprising_measure boolean")
+
+
+MEASURED = {
+    Subject.REBATE_CLAIM: WorkTable(
+        "measured/claims",
+        Step.SCORE,
+        "live rebate claim",
+        _measured(Subject.REBATE_CLAIM, CLAIM_SCREEN, CLAIM_MEASURES),
+        ("facts/claims", "peers/claims", "screened"),
+    ),
+    Subject.INVOICE: WorkTable(
+        "measured/invoices",
+        Step.SCORE,
+        "live invoice line",
+        _measured(Subject.INVOICE, INVOICE_FACTS, INVOICE_MEASURES),
+        ("facts/invoices", "peers/invoices", "screened"),
+    ),
+}
 P_VALUES = WorkTables(
-    "p_values", "table>/<detector", Step.SCORE, "row that a model can judge", SCORES, ("facts", "screened")
+    "p_values", "table>/<detector", Step.SCORE, "row that a model can judge", SCORES, ("facts", "screened", "measured")
 )
 GROUP_MONTHS = WorkTables(
     "group_months",
@@ -397,7 +429,7 @@ GROUP_MONTHS = WorkTables(
         "own_of bigint, own_months bigint, groups bigint, evidence double, expected double, times double, band bigint",
         "evidence_bin bigint, times_bin bigint",
     ),
-    ("facts", "screened"),
+    ("facts", "screened", "measured"),
 )
 _BY_MODEL = [field for field in SCORE_FACTS.fields if not field.name.startswith("group_")]
 UNUSUAL = WorkTables(
@@ -554,7 +586,7 @@ DECLARED: tuple[WorkTable | WorkTables, ...] = (
     CLAIM_HISTORY,
     *FACTS.values(),
     *PEERS.values(),
-    *(SCREENED, P_VALUES, GROUP_MONTHS),
+    *(SCREENED, *MEASURED.values(), P_VALUES, GROUP_MONTHS),
     *(UNUSUAL, FEATURE_INPUTS, FEATURES, DESCRIBED, FLAGGED, EXPLAINED),
     *(CLAIM_LINES, INVOICE_LINES, EVENTS, IN_SEQUENCE, SEQUENTIAL, LINES_OF_FORMS, TIE_OUT_LINES, TIE_OUT_COMPARED),
     *(LINES, LINES_UNSENT, LINES_RED, LINES_HELD, LINES_OFFERED, CASES_OF_RUN, STANDINGS),

@@ -80,7 +80,7 @@ def scored(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable
     monkeypatch.setattr("engine.pipeline.subject_scores.models.flag", lambda *_: SimpleNamespace(tested=1, flagged=1))
 
     def scores(written: int, judged: int) -> tuple[Any, Any]:
-        inputs = ModelInputs(Subject.INVOICE, Rows(judged), None, None)
+        inputs = ModelInputs(Subject.INVOICE, Rows(judged), None, None, Rows(judged))
         model = SimpleNamespace(detector="isolation_forest", features=("z",), inputs="z")
         calibration = SimpleNamespace(smallest_p_value=0.001)
         return subject_scores.score_and_flag(run(p_values=written), "invoices", inputs, model, calibration, "m/1")
