@@ -98,7 +98,7 @@ def test_what_training_says(reviewed: tuple[Settings, list[str]], figures: Any) 
     _, said = reviewed
     told = "\n".join(said)
     assert "1 reviewed finding is in no published run" in told
-    assert "1 outcomes name a case and no finding" in told
+    assert "1 outcome names a case and no finding" in told
     assert figures[MODEL]["random_valid"] > 50
     assert figures[MODEL]["random_not_valid"] > 50
     assert figures[MODEL]["gain_auprc_low"] > 0

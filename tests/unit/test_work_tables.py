@@ -22,7 +22,7 @@ def test_each_result_is_declared_once_and_listed() -> None:
     names = [table.name for table in work_tables.DECLARED]
     assert len(names) == len(set(names)) > 40
     declared = [value for value in vars(work_tables).values() if isinstance(value, WorkTable | WorkTables)]
-    declared += [*work_tables.FACTS.values(), *work_tables.PEERS.values()]
+    declared += [*work_tables.FACTS.values(), *work_tables.PEERS.values(), *work_tables.MEASURED.values()]
     assert {table.name for table in declared} == set(names)
     assert all(table.grain and table.reads for table in work_tables.DECLARED)
 
