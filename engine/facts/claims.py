@@ -38,22 +38,11 @@ from engine.facts.payments import lookback_quarters
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.pharmacies import with_contract_standing, with_pharmacy_history
 from engine.facts.prescribers import with_prescriber
-from engine.facts.prices import (
-    with_market_price,
-    with_prices,
-)
-from engine.facts.products import (
-    with_labeler,
-    with_product,
-)
-from engine.facts.providers import (
-    prescriber_has_dea_number,
-    with_npi_active,
-)
+from engine.facts.prices import with_market_price, with_prices
+from engine.facts.products import with_labeler, with_product
+from engine.facts.providers import prescriber_has_dea_number, with_npi_active
 from engine.facts.purchases import with_purchases, with_units_claimed
-from engine.facts.quantities import (
-    with_conversion,
-)
+from engine.facts.quantities import with_conversion
 from engine.facts.reviews import with_reviews
 from engine.facts.settlements import CLAIM_COLUMNS, with_claim_settlements
 from engine.facts.unread import with_unread_rows

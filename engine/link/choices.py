@@ -59,7 +59,7 @@ _ARROW_CHOICES = pa.list_(
 )
 
 
-def candidates(pairs: DataFrame) -> DataFrame:
+def pairs_to_choose_from(pairs: DataFrame) -> DataFrame:
     """What `links_of` reads of weighed pairs: those with tier, fields_differ, contributions and score."""
     return pairs.withColumn("entity_ndc_units", entity_units()).select(*KEY, *STREAM, *_CHOSEN_BY, *_SHOWN.values())
 
@@ -67,7 +67,7 @@ def candidates(pairs: DataFrame) -> DataFrame:
 def links_of(pairs: DataFrame) -> DataFrame:
     """LINKS_340B plus the claims they use, STREAM and entity_claim; at most one row per rebate claim.
 
-    `pairs`: the `candidates` that reach a tier.
+    `pairs`: those of `pairs_to_choose_from` that reach a tier.
     """
     # Both branches below use the same columns, so Spark reuses one shuffle.
     groups = (

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from engine.contracts.links import LINKS_340B
 from engine.link import fill_offsets, keys
 from engine.link.agreement import LEVELS, compared, with_levels, with_tier
-from engine.link.choices import candidates, links_of
+from engine.link.choices import links_of, pairs_to_choose_from
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
 from engine.link.learned import Learned
@@ -84,19 +84,16 @@ def link_340b(
     pairs = with_levels(pairs, offsets).withColumn("block", block_by_pharmacy())
     non_matches = with_levels(compared(pairs_by_chance(scripted, scripted_entity_rows, settings), settings), offsets)
     weights = estimated_weights(_patterns(pairs), _all_patterns(non_matches), settings)
-    weighed_pairs = keep("pairs_weighed", candidates(weighed(pairs, weights, Block.PRESCRIPTION, settings)))
-    links = keep("links_by_pharmacy", links_of(_likely(weighed_pairs, settings)))
+    links = _links(weighed(pairs, weights, Block.PRESCRIPTION, settings), "by_pharmacy", settings, keep)
 
     by_place = _of_keys(keys.under_place_of_service(special, lineage), scripted_entity_rows)
     placed = compared(pairs_of_key(keys.with_whole_fill_units(by_place), scripted_entity_rows, settings), settings)
     placed = keep("pairs_place_of_service", placed)
-    for block, compared_pairs in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
-        open_pairs = with_levels(not_yet_linked(compared_pairs, links), offsets).withColumn("block", F.lit(block.value))
+    for block, candidates in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
+        open_pairs = with_levels(not_yet_linked(candidates, links), offsets).withColumn("block", F.lit(block.value))
         if patterns := _patterns(open_pairs):
             weights = with_prior_of(block, patterns[block], weights, settings)
-            weighed_pairs = candidates(weighed(open_pairs, weights, block, settings))
-            weighed_pairs = keep(f"pairs_weighed_{block.lower()}", weighed_pairs)
-            more = keep(f"links_{block.lower()}", links_of(_likely(weighed_pairs, settings)))
+            more = _links(weighed(open_pairs, weights, block, settings), block.lower(), settings, keep)
             links = links.unionByName(more)
     return Links340b(links.select(*LINKS_340B.names), weights, offsets, _oversized_rows(oversized))
 
@@ -113,12 +110,14 @@ def _fill_offsets(pairs: DataFrame, tuples: DataFrame, settings: LinkSettings) -
     return fill_offsets.learn([tuple(step) for step in steps.collect()], settings)
 
 
-def _likely(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
-    """Pairs that reach a tier and the minimum probability.
+def _links(pairs: DataFrame, name: str, settings: LinkSettings, keep: Keep) -> DataFrame:
+    """The links chosen among the weighed pairs that reach a tier and the minimum probability.
 
-    `pairs`: read from disk, because these conditions are long if they are planned together with the weights.
+    The pairs are kept first: planned together with the weights, these conditions would repeat them several times.
     """
-    return pairs.where(F.col("tier").isNotNull() & (probability(F.col("score")) >= settings.least_probability))
+    pairs = keep(f"pairs_weighed_{name}", pairs_to_choose_from(pairs))
+    likely = pairs.where(F.col("tier").isNotNull() & (probability(F.col("score")) >= settings.least_probability))
+    return keep(f"links_{name}", links_of(likely))
 
 
 def weighed(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:

@@ -241,7 +241,7 @@ _LINKING = {
     "pairs": _PAIRS,
     "pairs_place_of_service": _PAIRS,
     "pairs_tuple": _PAIRS_BY_TUPLE,
-    "pairs_weighed": _WEIGHED,
+    "pairs_weighed_by_pharmacy": _WEIGHED,
     "pairs_weighed_place_of_service": _WEIGHED,
     "pairs_weighed_tuple": _WEIGHED,
     "links_by_pharmacy": _LINKS,
