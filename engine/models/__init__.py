@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.models.explanation import explain
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
-    from engine.models.group_months import GROUPS, GroupMonths, months_of_groups, stand_out
+    from engine.models.group_months import GROUPS, GroupMonths, counts_of_groups, months_of_groups, stand_out
     from engine.models.inputs import SURPRISE, can_be_scored
     from engine.models.measures import Estimate, Resampled
     from engine.models.model_card import CARD_FILE, FoundKind, card_of
@@ -46,6 +46,7 @@ _MODULES = {
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
+    "counts_of_groups": "group_months",
     "evaluate": "evaluation",
     "evaluate_reranker": "reranker_evaluation",
     "explain": "explanation",
@@ -87,6 +88,7 @@ __all__ = [
     "calibrate",
     "can_be_scored",
     "card_of",
+    "counts_of_groups",
     "evaluate",
     "evaluate_reranker",
     "explain",

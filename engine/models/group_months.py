@@ -79,30 +79,48 @@ class GroupMonths:
     tested: int
 
 
-def months_of_groups(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> DataFrame:
-    """One row per group, month, product (empty: all products) and measure, with the counts of its comparison. Lazy.
+def counts_of_groups(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> DataFrame:
+    """One row per group, month, product (empty: all products) and measure with claims: `hits`, the claims counted, out
+    of `of` claims. Lazy.
 
     `claims`: facts that no rule on quantity, price, amount or conversion explains, with the surprises of `measures`.
     Claims without the group or a day of service are excluded, as are claims without an NDC-9 from rows of one product.
     """
-    months = _tall(_members(claims, subject, measures), measures)
-    own = Window.partitionBy(*_CELL)
-    totals = months.groupBy("kind", "product", "measure", "month").agg(
-        F.sum("hits").alias("all_hits"), F.sum("of").alias("all_of")
+    return _tall(_members(claims, subject, measures), measures)
+
+
+def months_of_groups(counts: DataFrame, settings: GroupSettings) -> DataFrame:
+    """The months of groups with enough claims in enough other months and enough peers, with the counts of their
+    comparison; same grain as `counts`. Lazy.
+
+    `counts`: the written result of `counts_of_groups`, which is read several times.
+    """
+    peers = ["kind", "product", "measure"]
+    groups = counts.groupBy(*peers).agg(F.count_distinct("group_id").alias("groups"))
+    totals = (
+        counts.groupBy(*peers, "month")
+        .agg(F.sum("hits").alias("all_hits"), F.sum("of").alias("all_of"))
+        .join(groups, on=peers, how="inner")
     )
-    groups = months.groupBy("kind", "product", "measure").agg(F.count_distinct("group_id").alias("groups"))
+    compared = counts.join(F.broadcast(totals), on=[*peers, "month"], how="inner").withColumns(
+        {"month_hits": F.col("all_hits") - F.col("hits"), "month_of": F.col("all_of") - F.col("of")}
+    )
+    # not windows: there are almost as many cells as rows
+    cells = compared.groupBy(*_CELL).agg(
+        F.sum("hits").alias("cell_hits"),
+        F.sum("of").alias("cell_of"),
+        F.sum("month_hits").alias("whole_hits"),
+        (F.count(F.lit(1)) - 1).alias("own_months"),
+    )
+    enough = (
+        (F.col("own_of") >= settings.minimum_claims)
+        & (F.col("own_months") >= settings.minimum_months)
+        & (F.col("groups") > settings.minimum_peers)
+    )
     compared = (
-        months.join(F.broadcast(totals), on=["kind", "product", "measure", "month"], how="inner")
-        .join(F.broadcast(groups), on=["kind", "product", "measure"], how="inner")
-        .withColumns({"month_hits": F.col("all_hits") - F.col("hits"), "month_of": F.col("all_of") - F.col("of")})
-    )
-    compared = compared.withColumns(
-        {
-            "own_hits": F.sum("hits").over(own) - F.col("hits"),
-            "own_of": F.sum("of").over(own) - F.col("of"),
-            "own_months": F.count(F.lit(1)).over(own) - 1,
-            "whole_hits": F.sum("month_hits").over(own),
-        }
+        compared.join(cells, on=list(_CELL), how="inner")
+        .withColumns({"own_hits": F.col("cell_hits") - F.col("hits"), "own_of": F.col("cell_of") - F.col("of")})
+        .where(enough)
     )
     judged = arrow_udf(_judged, _JUDGED)(F.col("measure"), *(F.col(name) for name in _COUNTS))  # type: ignore[call-overload]
     compared = compared.withColumn("judged", judged)
@@ -123,25 +141,19 @@ def stand_out(
 ) -> GroupMonths:
     """The unusual months, at most `budget` of them. Runs Spark jobs.
 
-    `months`: the written result of `months_of_groups`; `claims`: the claims it was made from; `scores`: SCORES, which
+    `months`: the written result of `months_of_groups`; `claims`: the claims that were counted; `scores`: SCORES, which
     order a group's claims, most unusual first (without scores: largest quantity first).
 
-    A month is tested if it has enough claims, and its group has enough claims in enough other months and enough peers.
+    A month is tested if it has enough claims.
     It is unusual if its evidence is significant (Benjamini and Hochberg over all months of such groups, Bonferroni over
     the measures of a month) and it exceeds 99.5 % of comparable months.
     """
     spark = months.sparkSession
-    enough = (
-        (F.col("own_of") >= settings.minimum_claims)
-        & (F.col("own_months") >= settings.minimum_months)
-        & (F.col("groups") > settings.minimum_peers)
-    )
-    usual = months.where(enough)
-    ranges = _ranges(usual, settings)
-    group_months = _group_months(usual)
+    ranges = _ranges(months, settings)
+    group_months = _group_months(months)
     if not ranges or not group_months:
         return GroupMonths(spark.createDataFrame([], UNUSUAL_MONTHS), 0, group_months)
-    tested = usual.where(F.col("of") >= settings.minimum_claims)
+    tested = months.where(F.col("of") >= settings.minimum_claims)
     known = spark.createDataFrame(ranges, _RANGES)
     held_against = tested.join(F.broadcast(known), on=["kind", "measure", "band"], how="inner")
     tests = F.count(F.lit(1)).over(Window.partitionBy(*_KEY))
@@ -262,14 +274,14 @@ def _judged(measure: pa.Array, *counts: pa.Array) -> pa.Array:
     return pa.StructArray.from_arrays([pa.array(column) for column in columns], names=_JUDGED.names)
 
 
-def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
+def _ranges(months: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
     """_RANGES: by kind, measure and band, the dispersion of evidence and the range of times usual in comparable months.
 
     Comparable months are those of the band if there are at least `minimum_compared`, else those of all bands; there is
     no range if these are too few. Runs a Spark job.
     """
     counts = (
-        usual.where((F.col("band") > 0) & (F.col("hits") > 0))
+        months.where((F.col("band") > 0) & (F.col("hits") > 0))
         .groupBy("kind", "measure", "band", "evidence_bin", "times_bin")
         .agg(F.count(F.lit(1)).alias("months"))
     )
@@ -278,8 +290,8 @@ def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
         return []
     kind, measure = (table.column(name).to_numpy(zero_copy_only=False) for name in ("kind", "measure"))
     names = ("band", "evidence_bin", "times_bin", "months")
-    band, evidence, times, months = (table.column(name).to_numpy() for name in names)
-    weights = months.astype(np.float64)
+    band, evidence, times, counted = (table.column(name).to_numpy() for name in names)
+    weights = counted.astype(np.float64)
     grid = PeerGrid.of(
         ("times",),
         ("kind", "measure", "band"),
@@ -303,10 +315,10 @@ def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
     return ranges
 
 
-def _group_months(usual: DataFrame) -> int:
+def _group_months(months: DataFrame) -> int:
     """Number of months for the false discovery rate: all months of every group with a month that could be tested."""
-    groups = usual.select("kind", "group_id").distinct().count()
-    return groups * usual.select("month").distinct().count()
+    groups = months.select("kind", "group_id").distinct().count()
+    return groups * months.select("month").distinct().count()
 
 
 def _p_value(entry: Mapping[str, Any]) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,6 +15,7 @@ from engine.contracts.codes import Step
 from engine.pipeline.drafting import (
     LINES_FOLDER,
     TIE_OUT_FOLDER,
+    Offered,
     offered_lines,
     review_tables,
     write_cases,
@@ -53,22 +57,31 @@ def write_outputs(run: Run, linked: Linked, flagged: Flagged, found: Findings, s
     quarantined = _write_quarantine(run, prepared)
     totals = exports.add_up(rows, settings.today, settings.report.findings)
     _check(run, flagged, totals)
-    posted = post_positions(run, prepared, rows)
-    codes = rules.dispute_codes(settings.reference_folder)
-    tie_out = None if posted is None else posted.tie_out
-    offered = offered_lines(rows, tie_out, sent, codes, run)
-    exports.write_dispute_lines(offered.lines, join(folder, LINES_FOLDER))
-    if offered.tie_out is not None:
-        exports.write_tie_out(offered.tie_out, join(folder, TIE_OUT_FOLDER))
-    write_queue(run, rows, write_cases(run, prepared, rows, sent, offered.red), offered.red)
+    # the ledger books in one thread for a while: the claims of the findings are written meanwhile
+    tasks: list[Callable[[], Any]] = [
+        partial(_post_and_offer, run, prepared, rows, sent),
+        partial(_write_evidence, run, prepared, rows),
+        partial(_write_details, run, linked, rows),
+    ]
+    (posted, offered), *_ = run.in_parallel(tasks)
     tables = review_tables(run.spark, run.storage, folder, offered.held, offered.sent_before)
-    _write_evidence(run, prepared, rows)
-    _write_details(run, linked, rows)
     drafts = write_drafts(run.spark, run.storage, settings, folder, rows, offered.lines, _available(prepared))
     _warn_of_blanket_disputes(run, prepared, drafts.lines)
     for note in drafts.notes:
         run.progress.note(note)
     return Outputs(quarantined, totals, (*flagged.off, *off_features), posted, drafts, tables)
+
+
+def _post_and_offer(run: Run, prepared: Prepared, rows: DataFrame, sent: DataFrame) -> tuple[Posted | None, Offered]:
+    """Write positions, tie-out, dispute lines, cases and queue."""
+    posted = post_positions(run, prepared, rows)
+    codes = rules.dispute_codes(run.settings.reference_folder)
+    offered = offered_lines(rows, None if posted is None else posted.tie_out, sent, codes, run)
+    exports.write_dispute_lines(offered.lines, join(run.folders.outputs, LINES_FOLDER))
+    if offered.tie_out is not None:
+        exports.write_tie_out(offered.tie_out, join(run.folders.outputs, TIE_OUT_FOLDER))
+    write_queue(run, rows, write_cases(run, prepared, rows, sent, offered.red), offered.red)
+    return posted, offered
 
 
 def _check(run: Run, flagged: Flagged, totals: exports.Totals) -> None:

@@ -73,7 +73,10 @@ def _groups(
     explained = explained_rows(one) if inputs is None else inputs.explained
     measures = () if inputs is None else settings.of(subject).measures
     claims = rows.join(F.broadcast(explained), on="source_row_id", how="left_anti")
-    months = run.work.write(work_tables.GROUP_MONTHS.of(one.table), models.months_of_groups(claims, subject, measures))
+    counts = models.counts_of_groups(claims, subject, measures)
+    counts = run.work.write(work_tables.GROUP_COUNTS.of(one.table), counts)
+    months = models.months_of_groups(counts, settings.groups)
+    months = run.work.write(work_tables.GROUP_MONTHS.of(one.table), months)
     scores = None if by_model is None else by_model.scores
     return models.stand_out(months, claims, scores, subject, measures, settings.groups)
 

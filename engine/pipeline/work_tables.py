@@ -419,17 +419,26 @@ MEASURED = {
 P_VALUES = WorkTables(
     "p_values", "table>/<detector", Step.SCORE, "row that a model can judge", SCORES, ("facts", "screened", "measured")
 )
+_COUNTED = "kind string, group_id string, month date, product string, measure string, hits bigint, of bigint"
+GROUP_COUNTS = WorkTables(
+    "group_counts",
+    "table",
+    Step.SCORE,
+    "group, month, product and measure",
+    _schema(_COUNTED),
+    ("facts", "screened", "measured"),
+)
 GROUP_MONTHS = WorkTables(
     "group_months",
     "table",
     Step.SCORE,
-    "group, month, product and measure",
+    "group, month, product and measure with enough to compare",
     _schema(
-        "kind string, group_id string, month date, product string, measure string, hits bigint, of bigint",
+        _COUNTED,
         "own_of bigint, own_months bigint, groups bigint, evidence double, expected double, times double, band bigint",
         "evidence_bin bigint, times_bin bigint",
     ),
-    ("facts", "screened", "measured"),
+    ("group_counts",),
 )
 _BY_MODEL = [field for field in SCORE_FACTS.fields if not field.name.startswith("group_")]
 UNUSUAL = WorkTables(
@@ -588,7 +597,7 @@ DECLARED: tuple[WorkTable | WorkTables, ...] = (
     *PEERS.values(),
     SCREENED,
     *MEASURED.values(),
-    *(P_VALUES, GROUP_MONTHS),
+    *(P_VALUES, GROUP_COUNTS, GROUP_MONTHS),
     *(UNUSUAL, FEATURE_INPUTS, FEATURES, DESCRIBED, FLAGGED, EXPLAINED),
     *(CLAIM_LINES, INVOICE_LINES, EVENTS, IN_SEQUENCE, SEQUENTIAL, LINES_OF_FORMS, TIE_OUT_LINES, TIE_OUT_COMPARED),
     *(LINES, LINES_UNSENT, LINES_RED, LINES_HELD, LINES_OFFERED, CASES_OF_RUN, STANDINGS),

@@ -10,7 +10,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+
+from tests.end_to_end.runs import INVOICE
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +46,7 @@ def bare_machine(tmp_path: Path, engine_of_jobs: str) -> Any:
     for name in BASE_PROGRAMS.split():
         if program := shutil.which(name):
             (programs / name).symlink_to(program)
+    assert shutil.which("java", path=str(programs)) is None
     (hooks / "sitecustomize.py").write_text(NO_ODBC)
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "SPARK_SUBMIT_OPTS")}
     logs = str(tmp_path / "logs")
@@ -56,12 +60,25 @@ def submit(environment: dict[str, str], *words: object) -> subprocess.CompletedP
     return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
 
 
-@pytest.mark.both_engines
-def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(
-    bare_machine: Any, tmp_path: Path, engine_of_jobs: str
+def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_the_engine(
+    bare_machine: Any, tmp_path: Path
 ) -> None:
-    assert shutil.which("java", path=bare_machine["PATH"]) is None
-    ended = submit(bare_machine, "demo", "--claims", 2_000, "--output", tmp_path / "demo")
+    run = tmp_path / "demo" / "runs" / "demo"
+    shows_progress_and_places(submit(bare_machine, "demo", "--claims", 2_000, "--output", tmp_path / "demo"))
+    assert not (tmp_path / "logs" / "spark.log").exists()
+    assert json.loads((run / "summary.json").read_text())["counts"]["findings"] > 0
+
+
+@pytest.mark.spark_only("what a run on Spark prints; the demo states it of the embedded engine")
+def test_a_run_shows_progress_and_where_everything_is_and_nothing_of_spark(bare_machine: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pd.DataFrame([INVOICE, {**INVOICE, "prescriptions": "0"}]).to_csv(tmp_path / "in" / "invoices.csv", index=False)
+    places = ("--input", tmp_path / "in", "--output", tmp_path / "out", "--run-id", "bare", "--as-of", "2026-09-30")
+    shows_progress_and_places(submit(bare_machine, "detect", *places))
+    assert (tmp_path / "logs" / "spark.log").exists()
+
+
+def shows_progress_and_places(ended: subprocess.CompletedProcess[str]) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stderr == ""
     steps = [line.split()[0] for line in ended.stdout.splitlines() if PROGRESS.match(line)]
@@ -72,9 +89,6 @@ def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(
         assert Path(place.group(1)).exists()
     for noise in ("WARN", "INFO", "ERROR", "Stage", "log4j"):
         assert noise not in ended.stdout
-    assert (tmp_path / "logs" / "spark.log").exists() == (engine_of_jobs == "spark")
-    run = tmp_path / "demo" / "runs" / "demo"
-    assert json.loads((run / "summary.json").read_text())["counts"]["findings"] > 0
 
 
 def test_a_connection_without_unixodbc_ends_with_one_message_that_names_the_package(

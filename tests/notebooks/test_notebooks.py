@@ -1,5 +1,5 @@
 """Every notebook runs from top to bottom; the one that reads models does so where there are some
-(tests/end_to_end/test_detectors_compared.py).
+(tests/end_to_end/test_training.py).
 """
 
 from __future__ import annotations

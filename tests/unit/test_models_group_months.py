@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from scipy.stats import chi2, chi2_contingency
 
 from engine.contracts.codes import Subject
-from engine.models.group_months import GroupMonths, months_of_groups, stand_out
+from engine.models.group_months import GroupMonths, counts_of_groups, months_of_groups, stand_out
 from engine.models.month_statistics import dispersion, share_evidence
 from engine.settings import GroupSettings
 
@@ -87,7 +87,7 @@ def flagged(spark: SparkSession) -> Callable[..., tuple[GroupMonths, list[dict[s
         made = spark.createDataFrame(frame[[part.split()[0] for part in SCHEMA.split(", ")]], SCHEMA)
         made = made.repartition(partitions)
         names = ("paid_per_unit",) if measures is None else measures
-        months = months_of_groups(made, subject, names)
+        months = months_of_groups(counts_of_groups(made, subject, names), settings)
         scores = made if subject is Subject.REBATE_CLAIM else None
         found = stand_out(months, made, scores, subject, names, settings)
         return found, [row.asDict(recursive=True) for row in found.rows.orderBy("source_row_id").collect()]

@@ -1,4 +1,6 @@
-"""Findings, their reviews, a re-ranker that learns from them, its promotion, and the queue that it orders."""
+"""One training on reviewed findings: every detector side by side in MLflow, read by the notebook, and a re-ranker of
+findings, its promotion, and the queue that it orders.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 from pyspark.sql import SparkSession
 from sklearn.metrics import average_precision_score
 
@@ -16,19 +20,20 @@ from engine import pipeline
 from engine.contracts.codes import Subject
 from engine.rules import explaining_rules
 from engine.runs import RunOptions
-from engine.settings import Settings
+from engine.settings import SHIPPED_DETECTORS, Settings
 from tests.end_to_end.runs import AS_OF, FinishedRun, settings_in
 
 pytestmark = pytest.mark.slow
 
 MODEL = "finding-reranker"
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def reviewed(
     spark: SparkSession, generated_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Settings, list[str]]:
-    """The shared run in an output folder of its own, its findings reviewed, and what training on that said."""
+    """The shared run in an output folder of its own, its findings reviewed; and what training every detector said."""
     output, tables = tmp_path_factory.mktemp("reviewed"), tmp_path_factory.mktemp("reviews")
     shutil.copytree(generated_run.folder, output / generated_run.folder.name)
     shutil.copy(generated_run.folder.parent / "mlflow.db", output)  # the same anomaly models judge again
@@ -40,8 +45,10 @@ def reviewed(
     given |= settings.model_dump(include={"input"})["input"]["tables"]
     settings = settings_in(generated_run.claims, output, input={"root": str(generated_run.claims), "tables": given})
     said: list[str] = []
-    trained = pipeline.train(spark, settings, RunOptions("train"), said.append)
-    assert f"{MODEL} version 1" in trained, said
+    options = RunOptions("train", known_unusual=str(generated_run.claims / "anomalies"))
+    trained = pipeline.train(spark, settings, options, said.append, compare_detectors=True)
+    assert len(trained) == 2 * len(SHIPPED_DETECTORS) + 1, said
+    assert trained[-1] == f"{MODEL} version 1", said
     return settings, said
 
 
@@ -92,6 +99,40 @@ def figures(reviewed: tuple[Settings, list[str]]) -> dict[str, dict[str, float]]
         name: client.get_run(client.get_model_version(name, version).run_id).data.metrics
         for name, version in newest.items()
     }
+
+
+def test_every_detector_is_measured_on_the_same_rows(reviewed: tuple[Settings, list[str]]) -> None:
+    import mlflow
+
+    settings, _ = reviewed
+    mlflow.set_tracking_uri(f"sqlite:///{settings.output.root}/mlflow.db")
+    runs = mlflow.search_runs(experiment_names=["claim-anomalies detectors"])
+    assert runs["tags.mlflow.note.content"].str.startswith("# ").all(), "every run has a description"
+    [parent] = runs.loc[runs["tags.job"] == "compare", "run_id"]
+    runs = runs[runs["tags.job"] == "train"]
+    assert set(runs["tags.mlflow.parentRunId"]) == {parent}
+    artifacts = mlflow.MlflowClient().list_artifacts(parent)
+    assert {file.path for file in artifacts} == {"detectors.html", "detectors.png"}
+    assert set(runs["tags.detector"]) == set(SHIPPED_DETECTORS)
+    # more rows have a surprise than a z-score
+    for same in ("metrics.rows_scored", "metrics.planted_rows", "metrics.rules_auprc", "metrics.feature_auprc"):
+        assert runs.groupby("params.inputs")[same].nunique().max() == 1, same
+    for measured in ("gain_auprc", "gain_auprc_low", "gain_auprc_high", "against_champion_auprc"):
+        assert runs[f"metrics.{measured}"].notna().all(), measured
+    champion = mlflow.MlflowClient().get_model_version_by_alias("claim-anomalies", "champion")
+    assert (champion.version, champion.tags["detector"]) == ("1", "power_sum"), "a training replaces no champion"
+    assert not [name for name in runs.columns if "dollar" in name]
+
+
+def test_the_notebook_shows_them(reviewed: tuple[Settings, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    output = reviewed[0].output.root
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{output}/mlflow.db")
+    notebook = nbformat.read(PROJECT / "notebooks" / "compare_models.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": output}}).execute()
+    shown = str([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
+    assert all(detector in shown for detector in SHIPPED_DETECTORS)
+    assert "FIRST" in shown
 
 
 def test_what_training_says(reviewed: tuple[Settings, list[str]], figures: Any) -> None:
