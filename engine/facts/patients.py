@@ -59,7 +59,8 @@ def with_patient_fills(rows: DataFrame, claims: DataFrame | None = None, keep: K
     Most patients have filled a product on one day, or at one pharmacy. Only the days of the others are sorted and only
     their pharmacies are compared, because a window over all claims would take ten times as long.
 
-    `claims`: the same claims, if `rows` are the result of further steps. `keep` writes the days with earlier fills.
+    `claims`: the same claims, if `rows` are the result of further steps. `keep` writes the fills, and the days with
+    earlier fills.
     """
     fills = (
         (rows if claims is None else claims)
@@ -72,6 +73,7 @@ def with_patient_fills(rows: DataFrame, claims: DataFrame | None = None, keep: K
             F.col("pharmacy_key").alias("pharmacy"),
         )
     )
+    fills = keep("fills", fills)  # read several times
     days = keep("fill_days", _days(fills, _patients_to_compare(fills)))
     on_day = _equal(("patient_key", "ndc9", "day_of_fill"), _FILL)
     found = rows.withColumn("day_of_fill", _day()).join(days, on=on_day, how="left")  # one row per patient and day

@@ -288,6 +288,7 @@ _CLAIM_HISTORY = {
             T.StructField("settlement", T.StructType(list(SETTLEMENT_FACTS))),
         ]
     ),
+    "fills": _schema("patient string, product string, day int, days_supply bigint, pharmacy string"),
     "fill_days": _schema(
         "patient string, product string, day int, is_crowded boolean, previous_day int, previous_supply bigint",
         "pharmacies_before strings",
@@ -297,7 +298,7 @@ CLAIM_HISTORY = WorkTables(
     "claim_history",
     "result",
     Step.FACTS,
-    "rebate claim with a settlement; patient, product and day of service",
+    "rebate claim with a settlement; rebate claim with a patient; patient, product and day of service",
     lambda name: _CLAIM_HISTORY[name],
     _PREPARED,
 )

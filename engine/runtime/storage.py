@@ -6,10 +6,13 @@ import bz2
 import errno
 import os
 import re
+import shutil
 import tempfile
+import weakref
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,10 @@ class Storage:
 
     def __init__(self, remote: Files | None = None):
         self._local_files = LocalFiles()
+        # one for all files: making and removing a folder takes longer than writing a small file
+        self._scratch = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        self._numbers = count()
         self._remote = remote
         self._is_local_by_default = getattr(remote, "is_local_by_default", True)
 
@@ -146,11 +153,13 @@ class Storage:
     @contextmanager
     def local_file(self, uri: str) -> Iterator[Path]:
         """A local file to write with any library; it is moved to `uri` when the block succeeds."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name_of(uri))
+        path = Path(self._scratch, f"{next(self._numbers)}-{name_of(uri)}")
+        try:
             yield path
             with _output_errors(uri, "cannot write the file"):
                 self._files(uri).upload(path, uri)
+        finally:
+            path.unlink(missing_ok=True)
 
     def create_new(self, uri: str, content: bytes) -> bool:
         """Write a file that does not exist yet; False if something exists, also if another process is first.
