@@ -23,7 +23,7 @@ from engine.database import SQL_SERVER, connect, dialect_of
 from engine.runtime.session import build_session
 from engine.settings import DatabaseSettings, SparkSettings, load_settings
 from engine.sources.database import DatabaseTable
-from engine.sources.locations import DATABASE, DatabasePlace, Location
+from engine.sources.location import DATABASE, DatabasePlace, Location
 
 TABLE = "engine_benchmark"
 FETCHED = 20_000

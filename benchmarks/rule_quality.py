@@ -29,6 +29,7 @@ from engine.runtime.selection import choose
 from engine.runtime.session import open_session
 from engine.runtime.storage import storage_of
 from engine.settings import Settings, TableLocation, load_settings
+from jobs.common import file_formats
 from synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -89,7 +90,7 @@ def main() -> None:
 
 def measure(dispenses: int, seeds: list[int], folder: Path, changes: list[str]) -> Quality:
     settings = load_settings(PROJECT / "conf" / "local.yaml", changes, os.environ, home=PROJECT)
-    spark = open_session("rule-quality", settings, choose(settings), print)
+    spark = open_session("rule-quality", settings, choose(settings, file_formats), print)
     quality = Quality()
     for seed in seeds:
         claims = folder / f"{dispenses}-{seed}"

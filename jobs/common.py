@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -92,6 +92,13 @@ def settings_of(
     return load_settings(path, words, os.environ, home=PROJECT, rule_problems=configuration_problems)
 
 
+def file_formats() -> Collection[str]:
+    """Names of the file formats that every engine reads."""
+    from engine.sources import FILE_FORMATS
+
+    return FILE_FORMATS.keys()
+
+
 def session_of(job: str, settings: Settings, resumed: str | None = None) -> SparkSession:
     """The session of a job on the engine that its settings choose. `resumed`: the run id that --resume continues."""
     from engine.runs import interrupted_engine
@@ -99,7 +106,7 @@ def session_of(job: str, settings: Settings, resumed: str | None = None) -> Spar
     from engine.runtime.session import open_session
 
     interrupted = interrupted_engine(settings, resumed) if resumed else None
-    return open_session(job, settings, choose(settings, interrupted=interrupted), print)
+    return open_session(job, settings, choose(settings, file_formats, interrupted=interrupted), print)
 
 
 def main(job: Callable[..., None]) -> None:

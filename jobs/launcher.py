@@ -19,7 +19,7 @@ from pathlib import Path
 from engine.errors import UserError
 from engine.runtime.java import use_java
 from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, choose
-from jobs.common import DEFAULT_CONFIG, settings_of
+from jobs.common import DEFAULT_CONFIG, file_formats, settings_of
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Helpers of jobs, not jobs.
@@ -95,7 +95,7 @@ def choice_of(words: Sequence[str], environment: Mapping[str, str]) -> Choice | 
             from engine.runs import interrupted_engine
 
             interrupted = interrupted_engine(settings, known.run_id)
-        return choose(settings, environment, interrupted)
+        return choose(settings, file_formats, environment, interrupted)
     except (UserError, argparse.ArgumentError):
         return None
 

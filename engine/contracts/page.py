@@ -41,8 +41,7 @@ message gives the reason. `--output DIR` reads the whole tables and writes their
 
 ## Files
 
-Parquet, CSV and other text, JSON lines, Excel workbooks and zip archives: `docs/input-files.md`,
-`docs/input-parquet.md` and `docs/input-excel.md`. Tables of databases: `docs/databases.md`.
+Formats and endings of files: `docs/file-formats.md`. Tables of databases: `docs/databases.md`.
 
 ## General rules
 

@@ -6,11 +6,10 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from engine.contracts.file_formats import FILE_FORMATS
 from engine.errors import ConfigurationError, Problem
 from engine.runtime.input_size import SMALL_INPUT, input_files, input_size
 from engine.runtime.memory import available_memory
@@ -22,7 +21,6 @@ CHOICE_VARIABLE = "ENGINE_CHOICE"
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = {"file", "s3", "s3a", "s3n", "gs", "abfs", "abfss"}
-_FORMATS = {kind.name for kind in FILE_FORMATS}
 _GIB = 2**30
 
 
@@ -41,7 +39,12 @@ class Choice:
     reason: str
 
 
-def choose(settings: Settings, environment: Mapping[str, str] | None = None, interrupted: str | None = None) -> Choice:
+def choose(
+    settings: Settings,
+    file_formats: Callable[[], Collection[str]],
+    environment: Mapping[str, str] | None = None,
+    interrupted: str | None = None,
+) -> Choice:
     """The engine of a job.
 
     An engine that the user names is used. Otherwise (`auto`) Spark runs jobs that need it: the user names a master, the
@@ -50,6 +53,8 @@ def choose(settings: Settings, environment: Mapping[str, str] | None = None, int
 
     Args:
         settings: with `runtime.engine` from the command line.
+        file_formats: names of the formats that every engine reads, in lower case. Called only if a table names its
+            format, since the readers take half a second to import.
         environment: variables; by default those of this process.
         interrupted: the engine of the resumed run, see `interrupted_engine`.
 
@@ -63,13 +68,15 @@ def choose(settings: Settings, environment: Mapping[str, str] | None = None, int
         return Choice(Engine(settings.runtime.engine), "as chosen")
     if interrupted is not None:
         return Choice(Engine(interrupted), "the engine of the interrupted run")
-    reason = next(_needs_spark(settings, environment), None)
+    reason = next(_needs_spark(settings, file_formats, environment), None)
     if reason is not None:
         return Choice(Engine.SPARK, reason)
     return Choice(Engine.EMBEDDED, "nothing needs Spark")
 
 
-def _needs_spark(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+def _needs_spark(
+    settings: Settings, file_formats: Callable[[], Collection[str]], environment: Mapping[str, str]
+) -> Iterator[str]:
     """Reasons why only Spark can run the job, cheapest to check first."""
     submitted = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
     if gives_master(submitted):
@@ -83,7 +90,7 @@ def _needs_spark(settings: Settings, environment: Mapping[str, str]) -> Iterator
         if scheme is not None and scheme.group(1).lower() not in _SCHEMES:
             yield f"a location begins with {scheme.group(1)}://"
     for name, table in settings.input.tables.items():
-        if table.format is not None and table.format.lower() not in _FORMATS:
+        if table.format is not None and table.format.lower() not in file_formats():
             yield f"table {name} has the format {table.format}"
     yield from _too_large(settings)
 

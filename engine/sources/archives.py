@@ -5,41 +5,27 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from engine.contracts.file_formats import CSV, ZIP
 from engine.errors import InputError, Problem, UserError
 from engine.runtime.storage import Storage, StoredFile, name_of
-from engine.sources.locations import Location, format_of
+from engine.sources.file_formats import FILE_FORMATS, format_of
+from engine.sources.file_formats.delimited import CSV
+from engine.sources.file_formats.zipped import ZIP
+from engine.sources.location import Location
 from engine.sources.reader import damaged_files, data_files
 from engine.sources.staging import staging_folder
+from engine.sources.unpacked_size import ArchiveError, check_unpacked_size
 
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-# Claims compress 10 to 30 times; a file of one repeated byte, at most 1,000 times.
-_LARGEST_RATIO = 200
-_HARMLESS_BYTES = 1 << 30
 _MEMBER = "member"
-
-
-class ArchiveError(Exception):
-    """The reason why an archive is not unpacked."""
-
-
-def check_unpacked_size(members: Iterable[zipfile.ZipInfo]) -> None:
-    """Raise ArchiveError if the members unpack to more than 1 GiB and to more than 200 times their packed size."""
-    members = list(members)
-    packed = sum(member.compress_size for member in members)
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * packed):
-        raise ArchiveError(
-            f"{unpacked:,} bytes packed into {packed:,}, more than {_LARGEST_RATIO} times: it may be malicious"
-        )
+_FORMATS_OF_MEMBERS = ", ".join(name for name in FILE_FORMATS if name != ZIP.name)
 
 
 @contextmanager
@@ -149,7 +135,7 @@ def _refusal(location: Location, uri: str, what: str, received: str) -> InputErr
             f"table {table} {what}",
             uri,
             received,
-            "a zip archive with one CSV, text, JSON, Parquet or Excel file in it, without a password",
+            f"a zip archive without a password, with one file in it: text, {_FORMATS_OF_MEMBERS}",
             f"unpack it, or name the file in input.tables.{table}.options.{_MEMBER}",
         )
     )

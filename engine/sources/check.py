@@ -14,7 +14,8 @@ from engine.sources.database import describe, taken_columns
 from engine.sources.database_access import Database, opened
 from engine.sources.database_types import DatabaseColumn
 from engine.sources.frames import plain
-from engine.sources.locations import SHIPPED, DatabasePlace, Location, database_locations
+from engine.sources.location import DatabasePlace, Location
+from engine.sources.locations import SHIPPED, database_locations
 
 
 @dataclass

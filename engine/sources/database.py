@@ -17,8 +17,9 @@ from engine.errors import InputError, Problem
 from engine.sources.database_access import Database, RowCounts, opened
 from engine.sources.database_types import DatabaseColumn
 from engine.sources.frames import plain, repeated_names
-from engine.sources.locations import DatabasePlace, Location
+from engine.sources.location import DatabasePlace, Location
 from engine.sources.odbc import frame
+from engine.sources.reader import Reader
 from engine.sources.table_read import TableRead
 
 _TIMES = (T.DateType, T.TimestampNTZType)
@@ -26,7 +27,7 @@ _TIMES = (T.DateType, T.TimestampNTZType)
 _DATED = ("settled_on", "decided_at", "answered_on")
 
 
-class DatabaseTable:
+class DatabaseTable(Reader):
     """A table, view or query; see `Reader`. Raises InputError if it is missing or may not be read."""
 
     def __init__(self, spark: SparkSession, location: Location):
@@ -39,6 +40,7 @@ class DatabaseTable:
         self._read = described.read
         self.names = tuple(column.name for column in self.columns)
         self.repeated = frozenset(repeated_names(self.names))
+        self.notes = _notes(location, self.sees_one_state)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         """The rows with these columns. Raises InputError for a column whose type cannot be read."""
@@ -67,18 +69,18 @@ class DatabaseTable:
         }
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes for the summary on how the table was read."""
-        name, place = self._location.table.name, self._location.database
-        if self.sees_one_state or place is None:
-            return ()
-        text = (
-            f"{name}: the database of connection {place.connection} does not allow snapshot isolation, so rows that "
-            "were changed while they were read may be seen in either state "
-            "(ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON)"
-        )
-        return (text,)
+
+def _notes(location: Location, sees_one_state: bool) -> tuple[str, ...]:
+    """Notes for the summary on how the table was read."""
+    place = location.database
+    if sees_one_state or place is None:
+        return ()
+    text = (
+        f"{location.table.name}: the database of connection {place.connection} does not allow snapshot isolation, so "
+        "rows that were changed while they were read may be seen in either state "
+        "(ALTER DATABASE ... SET ALLOW_SNAPSHOT_ISOLATION ON)"
+    )
+    return (text,)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from engine.runtime.storage import Storage
-from engine.sources.locations import Location
+from engine.sources.location import Location
 
 
 def fingerprint(storage: Storage, location: Location) -> str:

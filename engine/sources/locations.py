@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any, Literal
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import yaml
 
 from engine.contracts.columns import Table
-from engine.contracts.file_formats import CSV, FILE_FORMATS, PARQUET
 from engine.contracts.tables import TABLES
 from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError, closest_name, did_you_mean
 from engine.runtime.storage import Storage, StoredFile, join, name_of
-from engine.settings import DatabaseSettings, Settings, TableLocation
+from engine.settings import Settings, TableLocation
 from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import one_line
+from engine.sources.file_formats import FILE_FORMATS, format_of
+from engine.sources.file_formats.delimited import CSV
+from engine.sources.file_formats.parquet import PARQUET
 from engine.sources.frames import plain
+from engine.sources.location import DATABASE, DatabasePlace, Location
 from engine.sources.paths import existing_part, files_at, is_document, is_pattern, location_of
 from engine.sources.text_format import TEXT_OPTIONS
 
@@ -30,47 +32,11 @@ SHIPPED = ("identifiers_340b", "state_340b_policies")
 KEPT = ("decisions", "outcomes")
 # A second list supplies the NDCs that the first lacks.
 WITH_FALLBACK = "products"
-DATABASE = "database"
 
-_ENDINGS_BY_NAME = tuple(ending for kind in FILE_FORMATS for ending in kind.endings)
+_ENDINGS_BY_NAME = tuple(ending for kind in FILE_FORMATS.values() for ending in kind.endings)
 
 # Minimum similarity of a file's name and a table's name.
 _CLOSE = 0.82
-
-
-@dataclass(frozen=True)
-class DatabasePlace:
-    """A table or a query of a connection, and which of its rows are read; see settings.TableLocation."""
-
-    connection: str
-    settings: DatabaseSettings
-    as_of: date
-    table: str | None = None
-    query: str | None = None
-    partition_by: str | None = None
-    partition_method: Literal["range", "hash"] | None = None
-    received_after: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Location:
-    """The location of one table and how to read it.
-
-    `uri` is for people to read: a path, a pattern, several of them, or `connection: table` in a database. `files` are
-    the data files there, named relative to the folder; none in a database, and for formats that are not files (a
-    catalog's table, Delta).
-    """
-
-    table: Table
-    uri: str
-    format: str
-    adapter: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict)
-    complete: bool = False
-    database: DatabasePlace | None = None
-    fallback: Location | None = None
-    files: tuple[StoredFile, ...] = ()
 
 
 def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location], list[Problem]]:
@@ -385,7 +351,7 @@ def _configured(
     files: tuple[StoredFile, ...] = ()
     try:
         # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
-        if kind is None or kind.lower() in {known.name for known in FILE_FORMATS}:
+        if kind is None or kind.lower() in FILE_FORMATS:
             files = _files_of(storage, root, table, configured, problems, setting)
             kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
             kind = kind or (CSV.name if TEXT_OPTIONS & options.keys() else None)
@@ -520,9 +486,3 @@ def likely_table(name: str) -> str | None:
     closest = closest_name(stem, tables, _CLOSE)
     within = sorted((table for table in tables if stem.startswith(table) or stem.endswith(table)), key=len)
     return tables[closest] if closest else tables[within[-1]] if within else None
-
-
-def format_of(path: str) -> str | None:
-    """The format for a file's extension; None for an unknown extension."""
-    name = path.rstrip("/").lower()
-    return next((kind.name for kind in FILE_FORMATS if name.endswith(kind.endings + kind.further)), None)

@@ -1,22 +1,24 @@
-"""The interface of readers, for tables in files, in other Spark formats or elsewhere."""
+"""The interface of readers, for tables in files, in other Spark formats or elsewhere, and of file formats."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, replace
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple, Protocol
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.errors import InputError, Problem
 from engine.runtime.storage import Storage, StoredFile
+from engine.sources.adapters import Adapter
 from engine.sources.frames import is_data, plain
-from engine.sources.locations import Location
+from engine.sources.location import Location
 from engine.sources.odbc import MARK
 from engine.sources.partitions import conflict, partition_values
+from engine.sources.text_format import unknown_option
 
 _MOST_FILES_NAMED = 5
 
@@ -25,14 +27,62 @@ class Reader(Protocol):
     """An opened table; only its names and types have been read.
 
     `names`: the columns as received, one spelling each. `repeated`: names, in plain form, that match more than one
-    column of a file, so none of them can be used.
+    column of a file, so none of them can be used. `lacking`: by column in plain form, the files that lack it while
+    others have it, for readers that read each file by its own columns. `notes`: for the run's summary.
     """
 
     names: tuple[str, ...]
     repeated: frozenset[str]
+    lacking: Mapping[str, tuple[str, ...]] = {}
+    notes: tuple[str, ...] = ()
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         """All rows with exactly these columns, named like this; `identifiers` must not mix numbers with text."""
+
+
+class Opening(NamedTuple):
+    """A location to be opened, and the adapter of its layout, if it has one."""
+
+    spark: SparkSession
+    storage: Storage
+    location: Location
+    adapter: Adapter | None
+
+    @property
+    def own_options(self) -> tuple[str, ...]:
+        """Options that only the adapter reads."""
+        return self.adapter.known_options(self.location.table.name) if self.adapter else ()
+
+    @property
+    def header_names(self) -> tuple[str, ...]:
+        """Names by which the header of the layout is found."""
+        return self.adapter.header_names if self.adapter else ()
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A format of files that every engine reads, declared in a module of `engine/sources/file_formats/`.
+
+    name: in the setting `format`. endings: of files, in lower case, with which a file in the input folder is also found
+    by its table's name. contents: what such a file is, for the page of file formats. open: its reader; None for
+    archives, which are unpacked before. further: endings of files that a setting names. page: of docs/, on its options.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    contents: str
+    open: Callable[[Opening], Reader] | None
+    further: tuple[str, ...] = ()
+    page: str = ""
+
+
+def refuse_unknown_options(of: Opening, known: Sequence[str]) -> None:
+    """Raise InputError for options that are neither `known`, in whatever case, nor the adapter's."""
+    known = (*known, *of.own_options)
+    by_letters = {name.lower() for name in known}
+    unknown = [name for name in of.location.options if name.lower() not in by_letters]
+    if unknown:
+        raise InputError([unknown_option(of.location.table.name, name, known) for name in unknown])
 
 
 def data_files(storage: Storage, location: Location) -> list[StoredFile]:

@@ -10,7 +10,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from engine.contracts.file_formats import FILE_FORMATS
 from engine.errors import InputError, Problem
 from engine.runtime.abilities import abilities
 from engine.runtime.paths import reader_path
@@ -18,29 +17,18 @@ from engine.runtime.storage import Storage, StoredFile
 from engine.sources import json_records
 from engine.sources.contents import opener_of
 from engine.sources.frames import column_named, repeated_names, spark_options, stacked
-from engine.sources.locations import Location
-from engine.sources.reader import damaged_files, data_files
+from engine.sources.location import Location
+from engine.sources.reader import Reader, damaged_files, data_files
 
 _FIRST_BYTES = 1 << 16
 _TO_DO = "ask the sender for the file again, or fix it"
 
 
-class SparkFormat:
+class SparkFormat(Reader):
     """A location that Spark's own readers open; see `Reader`."""
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._location = location
-        if not abilities(spark).reads_further_formats:
-            names = [kind.name for kind in FILE_FORMATS]
-            raise InputError(
-                Problem(
-                    f"table {location.table.name} is of a format that the embedded engine does not read",
-                    location.uri,
-                    location.format,
-                    " or ".join([", ".join(names[:-1]), names[-1]]),
-                    "use --engine spark",
-                )
-            )
         paths = [file.uri for file in location.files] or ([location.uri] if storage.exists(location.uri) else [])
         reader = spark.read.format(location.format).options(**spark_options(location.options))
         # a path that does not exist may be a table of a catalog
@@ -54,7 +42,7 @@ class SparkFormat:
         return stacked([wanted], names, identifiers, self._location.table.name, self._location.uri)
 
 
-class JsonDocument:
+class JsonDocument(Reader):
     """One JSON object in a file, possibly over many lines, of a known schema; see `Reader`.
 
     Raises InputError if the first key of the schema is not in the file's first bytes; otherwise a document of another
@@ -74,7 +62,7 @@ class JsonDocument:
                     )
                 )
         self.names = tuple(schema.names)
-        self.repeated: frozenset[str] = frozenset()
+        self.repeated = frozenset()
         if not abilities(spark).reads_json:
             self._rows = _read_in_python(spark, storage, location, files, schema)
             return

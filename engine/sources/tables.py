@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
-from engine.contracts.file_formats import CSV, EXCEL, JSON, PARQUET
 from engine.errors import InputError, Problem, UserError, closest_name
 from engine.ndc import ndc11
 from engine.redaction import masked
@@ -25,22 +24,17 @@ from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
-from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import forget_suspects, opening_problem
+from engine.sources.file_formats import FILE_FORMATS
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
-from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import SHIPPED, Location, locate_tables
-from engine.sources.parquet import ParquetFiles
-from engine.sources.reader import Reader, data_files
+from engine.sources.location import Location
+from engine.sources.locations import SHIPPED, locate_tables
+from engine.sources.reader import Opening, Reader, data_files
 from engine.sources.spark_format import JsonDocument, SparkFormat
-from engine.sources.spreadsheet import Workbooks
-from engine.sources.text_format import unknown_option
 from engine.sources.unread import UnreadFile, unread_files
 
 _MOST_NAMED = 5
-# Options of Spark's own reader of Parquet.
-_PARQUET_OPTIONS = ("mergeSchema", "datetimeRebaseMode", "int96RebaseMode")
 
 
 @dataclass(frozen=True)
@@ -136,7 +130,7 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         else:
             reader = _reader(spark, storage, readable, None)
             rows, unknown = _renamed(reader, readable)
-            notes = (*_incomplete_files(reader, readable, rows.columns), *_notes(reader))
+            notes = (*_incomplete_files(reader, readable, rows.columns), *reader.notes)
     opened = OpenedTable(
         table=location.table,
         rows=rows,
@@ -169,79 +163,26 @@ def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
 
 
 def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None) -> Reader:
-    """The reader for the kind of location; a format that is not in the table of formats is left to Spark."""
+    """The reader for the kind of location; other formats than ours are left to Spark."""
     if adapter and adapter.schema:
         return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
-    opening = Opening(spark, storage, location, adapter)
-    return _READERS.get(location.format.lower(), _of_spark)(opening)
+    kind = FILE_FORMATS.get(location.format.lower())
+    if kind is not None and kind.open is not None:
+        return kind.open(Opening(spark, storage, location, adapter))
+    if not abilities(spark).reads_further_formats:
+        raise InputError(_not_of_embedded_engine(location))
+    return SparkFormat(spark, storage, location)
 
 
-class Opening(NamedTuple):
-    """A location to be opened, and the adapter of its layout, if it has one."""
-
-    spark: SparkSession
-    storage: Storage
-    location: Location
-    adapter: Adapter | None
-
-    @property
-    def own_options(self) -> tuple[str, ...]:
-        """Options that only the adapter reads."""
-        return self.adapter.known_options(self.location.table.name) if self.adapter else ()
-
-    @property
-    def header_names(self) -> tuple[str, ...]:
-        """Names by which the header of the layout is found."""
-        return self.adapter.header_names if self.adapter else ()
-
-
-def _parquet(of: Opening) -> Reader:
-    _refuse_unknown_options(of.location, (*_PARQUET_OPTIONS, *of.own_options))
-    return ParquetFiles(of.spark, of.storage, of.location)
-
-
-def _csv(of: Opening) -> Reader:
-    return DelimitedFiles(of.spark, of.storage, of.location, of.own_options, of.header_names)
-
-
-def _excel(of: Opening) -> Reader:
-    return Workbooks(of.spark, of.storage, of.location, of.header_names)
-
-
-def _json(of: Opening) -> Reader:
-    if "multiline" not in {name.lower() for name in of.location.options}:
-        _refuse_unknown_options(of.location, of.own_options)
-        return JsonLines(of.spark, of.storage, of.location)
-    if abilities(of.spark).reads_json:
-        return _of_spark(of)
-    _refuse_unknown_options(of.location, ("multiLine", *of.own_options))
-    is_one_document = str(_option(of.location, "multiline")).lower() == "true"
-    return JsonLines(of.spark, of.storage, of.location, is_one_document)
-
-
-def _of_spark(of: Opening) -> Reader:
-    return SparkFormat(of.spark, of.storage, of.location)
-
-
-# By format; archives are unpacked before.
-_READERS: dict[str, Callable[[Opening], Reader]] = {
-    PARQUET.name: _parquet,
-    CSV.name: _csv,
-    EXCEL.name: _excel,
-    JSON.name: _json,
-}
-
-
-def _option(location: Location, name: str) -> Any:
-    """An option, in whatever case it is written."""
-    return next(value for option, value in location.options.items() if option.lower() == name)
-
-
-def _refuse_unknown_options(location: Location, known: Sequence[str]) -> None:
-    by_letters = {name.lower() for name in known}
-    unknown = [name for name in location.options if name.lower() not in by_letters]
-    if unknown:
-        raise InputError([unknown_option(location.table.name, name, known) for name in unknown])
+def _not_of_embedded_engine(location: Location) -> Problem:
+    names = list(FILE_FORMATS)
+    return Problem(
+        f"table {location.table.name} is of a format that the embedded engine does not read",
+        location.uri,
+        location.format,
+        " or ".join([", ".join(names[:-1]), names[-1]]),
+        "use --engine spark",
+    )
 
 
 def _adapted(
@@ -250,7 +191,7 @@ def _adapted(
     """The table, the number of rows excluded by reason, and notes on the files."""
     if not adapter.by_file:
         reader = _reader(spark, storage, location, adapter)
-        return *_converted(reader, location, adapter, location.options), _notes(reader)
+        return *_converted(reader, location, adapter, location.options), reader.notes
     tables, left_out = [], Counter[str]()
     notes: list[str] = []
     for file in data_files(storage, location):
@@ -259,7 +200,7 @@ def _adapted(
         rows, excluded = _converted(reader, single, adapter, {**location.options, "file_name": name_of(file.uri)})
         tables.append(rows)
         left_out.update(excluded)
-        notes.extend(_notes(reader))
+        notes.extend(reader.notes)
     return reduce(DataFrame.unionByName, tables), dict(left_out), tuple(notes)
 
 
@@ -365,13 +306,7 @@ def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
 
 def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
     """Files without a column that other files of the table have."""
-    return (
-        reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles | Workbooks) else ()
-    )
-
-
-def _notes(reader: Reader) -> tuple[str, ...]:
-    return reader.notes if isinstance(reader, Workbooks) else ()
+    return reader.lacking.get(plain(theirs), ())
 
 
 def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from engine.runtime.storage import Storage, join
 from engine.sources.frames import is_hidden
-from engine.sources.locations import Location, likely_table
+from engine.sources.location import Location
+from engine.sources.locations import likely_table
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pyspark.sql import Row, SparkSession
 from engine.contracts.tables import TABLES
 from engine.settings import DatabaseSettings
 from engine.sources.database import DatabaseTable
-from engine.sources.locations import DATABASE, DatabasePlace, Location
+from engine.sources.location import DATABASE, DatabasePlace, Location
 from tests.database.servers import NAME, Server
 
 

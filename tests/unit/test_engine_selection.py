@@ -14,13 +14,18 @@ from pyspark.sql import SparkSession
 from engine.errors import ConfigurationError, OutputError
 from engine.runs import RunOptions, check_resumable, interrupted_engine, open_run
 from engine.runtime import selection
-from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, choose, gives_master
+from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, gives_master
 from engine.runtime.session import engine_facts
 from engine.runtime.storage import storage_of
 from engine.settings import Settings, load_settings
 from jobs import launcher
+from jobs.common import file_formats
 
 _INVOICES = "input.tables.invoices"
+
+
+def choose(settings: Settings, environment: dict[str, str] | None = None, interrupted: str | None = None) -> Choice:
+    return selection.choose(settings, file_formats, environment, interrupted)
 
 
 def settings_of(*words: str) -> Settings:

@@ -20,8 +20,8 @@ from pyspark.sql import SparkSession
 from engine.contracts.tables import TABLES
 from engine.errors import InputError
 from engine.sources.cells import Kind, read_cells
-from engine.sources.locations import Location
-from engine.sources.spreadsheet import Workbooks
+from engine.sources.file_formats.spreadsheet import Workbooks
+from engine.sources.location import Location
 from engine.sources.staging import staging_folder
 from engine.sources.workbook import WorkbookError, open_workbook
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from engine.sources.jsonlines import kinds_of_object
+from engine.sources.file_formats.jsonlines import kinds_of_object
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
 pytestmark = pytest.mark.both_engines

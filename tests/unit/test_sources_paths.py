@@ -11,7 +11,8 @@ from engine.contracts.tables import TABLES
 from engine.errors import Problem
 from engine.runtime.storage import StoredFile, name_of
 from engine.settings import Settings
-from engine.sources.locations import Location, likely_table, locate_tables
+from engine.sources.location import Location
+from engine.sources.locations import likely_table, locate_tables
 from engine.sources.partitions import partition_values
 from engine.sources.paths import files_at
 from engine.sources.unread import unread_files

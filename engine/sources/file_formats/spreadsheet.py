@@ -19,8 +19,8 @@ from engine.errors import InputError, Problem
 from engine.runtime.storage import Storage, StoredFile, name_of
 from engine.sources.cells import Cells, Kind, column_letters, read_cells
 from engine.sources.frames import one_spelling, plain, repeated_names, stacked
-from engine.sources.locations import Location
-from engine.sources.reader import data_files, lacking
+from engine.sources.location import Location
+from engine.sources.reader import FileFormat, Opening, Reader, data_files, lacking
 from engine.sources.workbook import Sheet, Workbook, WorkbookError, open_workbook
 
 _OPTIONS = ("sheet", "header_row", "range")
@@ -59,7 +59,7 @@ class _SheetTable:
     hides_errors: bool
 
 
-class Workbooks:
+class Workbooks(Reader):
     """A workbook, or a folder of them with one table in each; see `Reader`.
 
     Options of the location: `sheet` (name, or number from 1), `header_row` (number of the sheet's row), `range`
@@ -253,3 +253,17 @@ def _find_header(sheet: Sheet, options: _Options, header_names: Sequence[str]) -
 
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _opened(of: Opening) -> Reader:
+    return Workbooks(of.spark, of.storage, of.location, of.header_names)
+
+
+EXCEL = FileFormat(
+    "excel",
+    (".xlsx",),
+    "workbooks, one table in each",
+    _opened,
+    further=(".xlsm", ".xlsb", ".xls", ".ods"),
+    page="input-excel.md",
+)

@@ -29,9 +29,9 @@ from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
 from engine.sources.contents import contents, each_file
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked
-from engine.sources.locations import Location
+from engine.sources.location import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
-from engine.sources.reader import data_files, folder_column, lacking, local_name, marked
+from engine.sources.reader import FileFormat, Opening, Reader, data_files, folder_column, lacking, local_name, marked
 from engine.sources.text_format import TextFormat, text_format
 from engine.sources.text_records import (
     BLANKS,
@@ -98,7 +98,7 @@ class _Files:
     others: list[_File] = field(default_factory=list)
 
 
-class DelimitedFiles:
+class DelimitedFiles(Reader):
     """A text file or several, compressed or not; see `Reader`.
 
     Each file is read by its own header. `lacking`: by column in plain form, the files that lack it while others
@@ -436,3 +436,16 @@ def _complete_line(separator: str) -> str:
     sep = re.escape(separator)
     value = f'(?:{_QUOTED}|[^"{sep}][^{sep}]*+|)'
     return f"^{value}(?:{sep}{value})*+\\z"
+
+
+def _opened(of: Opening) -> Reader:
+    return DelimitedFiles(of.spark, of.storage, of.location, of.own_options, of.header_names)
+
+
+CSV = FileFormat(
+    "csv",
+    (".csv", ".csv.gz"),
+    "text: CSV and its relatives, fixed-width records",
+    _opened,
+    page="input-files.md#text-files",
+)

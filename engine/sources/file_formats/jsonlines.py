@@ -26,9 +26,20 @@ from engine.runtime.storage import Storage, StoredFile
 from engine.sources import json_records
 from engine.sources.contents import contents, each_file
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked
-from engine.sources.locations import Location
+from engine.sources.location import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
-from engine.sources.reader import damaged_files, data_files, folder_column, local_name, marked
+from engine.sources.reader import (
+    FileFormat,
+    Opening,
+    Reader,
+    damaged_files,
+    data_files,
+    folder_column,
+    local_name,
+    marked,
+    refuse_unknown_options,
+)
+from engine.sources.spark_format import SparkFormat
 from engine.sources.text_records import DamagedTextError
 
 _STRICT: dict[str, str | bool] = {"mode": "FAILFAST", "ignoreCorruptFiles": False, "ignoreMissingFiles": False}
@@ -48,7 +59,7 @@ class _Part:
     files: list[StoredFile] = field(default_factory=list)
 
 
-class JsonLines:
+class JsonLines(Reader):
     """A file of JSON lines or a folder of them; see `Reader`.
 
     Numbers arrive as the text they were written as, except in identifier columns: there a number stays a number, so
@@ -328,3 +339,22 @@ def kinds_of_object(text: str) -> dict[str, str]:
             kinds[name[1:-1].replace("``", "`") if name.startswith("`") else name] = kind
             start = place + 1
     return kinds
+
+
+def _opened(of: Opening) -> Reader:
+    multiline = [value for option, value in of.location.options.items() if option.lower() == "multiline"]
+    if not multiline:
+        refuse_unknown_options(of, ())
+        return JsonLines(of.spark, of.storage, of.location)
+    if abilities(of.spark).reads_json:
+        return SparkFormat(of.spark, of.storage, of.location)
+    refuse_unknown_options(of, ("multiLine",))
+    return JsonLines(of.spark, of.storage, of.location, is_document=str(multiline[0]).lower() == "true")
+
+
+JSON = FileFormat(
+    "json",
+    (".json", ".json.gz", ".jsonl", ".jsonl.gz"),
+    "JSON lines: one object per line; with the option `multiLine: true`, one object or a list of them over any lines",
+    _opened,
+)

@@ -32,13 +32,24 @@ from engine.sources.frames import (
     spark_options,
     stacked,
 )
-from engine.sources.locations import Location
+from engine.sources.location import Location
 from engine.sources.parquet_arrow import WantedColumn, read_files
 from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, read_footer
 from engine.sources.partitions import conflict, is_same_value, partition_names, partition_values
-from engine.sources.reader import damaged_files, data_files, lacking, marked
+from engine.sources.reader import (
+    FileFormat,
+    Opening,
+    Reader,
+    damaged_files,
+    data_files,
+    lacking,
+    marked,
+    refuse_unknown_options,
+)
 from engine.sources.staging import staging_folder
 
+# Options of Spark's own reader.
+_OPTIONS = ("mergeSchema", "datetimeRebaseMode", "int96RebaseMode")
 _SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
 _REWRITTEN_CODECS = {"BROTLI"}
 # Every engine reads these the same way.
@@ -55,7 +66,7 @@ _NO_COLUMN = "row"
 _Taken = dict[str, StoredColumn]
 
 
-class ParquetFiles:
+class ParquetFiles(Reader):
     """A Parquet file, or a folder of them, as Hive partitions (`state=AK/`) or flat; see `Reader`.
 
     A column in both folder and file is read from the folder's name, if their values are equal. Raises InputError naming
@@ -407,3 +418,11 @@ def _footers(storage: Storage, location: Location, files: Iterable[StoredFile]) 
     if damaged:
         raise damaged_files(location.table.name, damaged, "a complete Parquet file", _TO_DO)
     return footers
+
+
+def _opened(of: Opening) -> Reader:
+    refuse_unknown_options(of, _OPTIONS)
+    return ParquetFiles(of.spark, of.storage, of.location)
+
+
+PARQUET = FileFormat("parquet", (".parquet",), "Parquet", _opened, page="input-parquet.md")
