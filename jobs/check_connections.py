@@ -17,7 +17,7 @@ def check_connections(config: Config = DEFAULT_CONFIG, as_of: AsOf = None, set: 
     """
     settings = settings_of(config, None, None, as_of, set)
     from engine import sources
-    from engine.errors import ConfigurationError, InputError, Problem
+    from engine.errors import ConfigurationError, InputError, Problem, counted
 
     if not settings.databases:
         raise ConfigurationError(
@@ -32,7 +32,8 @@ def check_connections(config: Config = DEFAULT_CONFIG, as_of: AsOf = None, set: 
             console.print(f"  {line}", highlight=False, markup=False)
         for described in checked.tables:
             table = Table(
-                title=f"{described.table}: {described.location}, {described.rows:,} rows", title_justify="left"
+                title=f"{described.table}: {described.location}, {counted(described.rows, 'row', 'rows')}",
+                title_justify="left",
             )
             for heading in ("column of the contract", "column there", "type there", "read as"):
                 table.add_column(heading, overflow="fold")

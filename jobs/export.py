@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import counted
 from engine.redaction import masked
 from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Output, Redacted, Set, main, session_of, settings_of
 
@@ -46,11 +47,11 @@ def export(
     if final:
         sent = pipeline.export_final(spark, settings, run_id)
         for reason, lines in sorted(sent.held_back.items()):
-            print(f"not sent   {lines:,} decided lines: {reason}")
+            print(f"not sent   {counted(lines, 'decided line', 'decided lines')}: {reason}")
         for warning in sent.warnings:
             print(f"warning    {warning}")
         for name, lines in sent.files.items():
-            print(f"written    {lines:,} lines  {name}")
+            print(f"written    {counted(lines, 'line', 'lines')}  {name}")
         print(masked(f"folder     {sent.folder}") if sent.folder else "nothing    no decided line is left to send")
     if to_database:
         print(pipeline.export_to_database(spark, settings, run_id))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import counted
 from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Output, Set, main, session_of, settings_of
 
 
@@ -45,8 +46,9 @@ def feedback(
     for note in recorded.notes:
         print(f"note       {note}")
     print(
-        f"recorded   {recorded.decisions:,} decisions, {recorded.outcomes:,} outcomes; "
-        f"{recorded.known_already:,} were known already\nkept in    {recorded.where}"
+        f"recorded   {counted(recorded.decisions, 'decision', 'decisions')}, "
+        f"{counted(recorded.outcomes, 'outcome', 'outcomes')}; "
+        f"{counted(recorded.known_already, 'was', 'were')} known already\nkept in    {recorded.where}"
     )
 
 

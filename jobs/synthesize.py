@@ -27,7 +27,7 @@ def synthesize(
 
     spark = session_of("synthesize", settings)
     for table, rows in write_tables(spark, storage_of(spark), settings.synthetic, claims, seed, output).items():
-        print(f"{table:<24}{rows:>12,} rows")
+        print(f"{table:<24}{rows:>12,} {'row' if rows == 1 else 'rows'}")
 
 
 if __name__ == "__main__":

@@ -81,8 +81,9 @@ class FeedProblem:
         whose = f"{self.source} ({self.program})" if is_payer else self.source
         kind, other = ("claims", "340B claim") if is_payer else ("340B claims", "payer's claim")
         how = " by exact agreement (T1, T2)" if self.is_of_strong_tiers else ""
+        verb = "links" if self.linked == 1 else "link"
         return (
-            f"Of {self.claims:,} {kind} of {whose} with service in {month_text(self.month)} {self.linked:,} link to a "
-            f"{other}{how}, {self.share:.1%}, in its other months {self.usual_share:.1%}: that month's data, on either "
-            "side, may be incomplete or changed."
+            f"Of {self.claims:,} {kind} of {whose} with service in {month_text(self.month)} {self.linked:,} {verb} to "
+            f"a {other}{how}, {self.share:.1%}, in its other months {self.usual_share:.1%}: that month's data, on "
+            "either side, may be incomplete or changed."
         )

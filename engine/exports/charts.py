@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.contracts.codes import Evidence
+from engine.errors import counted
 from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.redacted import suppressed
 from engine.exports.totals import Group, Sum
@@ -97,7 +98,8 @@ def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: fl
         part = group.by_evidence.get(evidence.value, Sum())
         width = measure(part, in_dollars) * scale
         if width > 0:
-            description = f"{name}, {evidence.value}: {part.findings:,} findings, {measured(part, in_dollars)}"
+            count = counted(part.findings, "finding", "findings")
+            description = f"{name}, {evidence.value}: {count}, {measured(part, in_dollars)}"
             segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], description))
             start += width
     return tuple(segments)

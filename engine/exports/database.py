@@ -32,7 +32,7 @@ from engine.database import (
     odbc,
     retrying,
 )
-from engine.errors import OutputError, Problem
+from engine.errors import OutputError, Problem, counted
 from engine.exports.batches import ordered_batches
 from engine.exports.database_columns import (
     columns_of_table,
@@ -338,8 +338,8 @@ class _Writer:
                 Problem(
                     f"rows of run {self._run_id} went missing on their way into the database",
                     f"{self._where}.{target.table}_staging",
-                    f"{staged:,} rows",
-                    f"{target.count:,} rows",
+                    counted(staged, "row", "rows"),
+                    counted(target.count, "row", "rows"),
                     "make sure that no other program writes this run at the same time, and write it again",
                 )
             )

@@ -12,6 +12,7 @@ from typing import Any
 import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name
 
+from engine.errors import counted
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import HEADER_HEIGHT, LINE_HEIGHT, Page
 from engine.exports.sheet_columns import BOTH_CLAIMS_COLUMNS, FINDING_ID, FINDINGS_COLUMNS, SheetColumn, Shown
@@ -99,7 +100,9 @@ def fill_finding_page(
     sheet.set_row(0, 24)
     sheet.write_string(0, 0, "One finding in full", formats.title)
     limit = (
-        "" if detailed >= findings else f" Claims are shown of the first {detailed:,} findings; `explain` shows any."
+        ""
+        if detailed >= findings
+        else f" Claims are shown of the first {counted(detailed, 'finding', 'findings')}; `explain` shows any."
     )
     sheet.write_string(
         1, 0, f"Paste the id of a finding of the sheet Findings into the orange cell.{limit}", formats.quiet_line

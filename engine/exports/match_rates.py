@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side, month_text
 from engine.contracts.run_report import Linking
+from engine.errors import counted
 from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Chart, Segment, width_of_labels
 from engine.exports.csv_files import write_rows
 from engine.runtime.storage import Storage
@@ -120,7 +121,7 @@ def _by_month(title: str, rates: Sequence[MatchRate]) -> Chart:
         for tier, colour in TIER_COLOURS.items():
             share = tiers[month][tier] / claims[month]
             if share:
-                description = f"{name}, {tier}: {tiers[month][tier]:,} of {claims[month]:,} claims"
+                description = f"{name}, {tier}: {tiers[month][tier]:,} of {counted(claims[month], 'claim', 'claims')}"
                 segments.append(Segment(round(x, 1), round(share * scale, 1), colour, description))
                 x += share * scale
         shown = f"{shares[month]:.1%}"
@@ -150,6 +151,5 @@ def _cell(rate: MatchRate | None, is_problem: bool) -> Cell:
     if rate is None:
         return Cell("", "no claims", is_problem=False)
     tiers = ", ".join(f"{tier} {n:,}" for tier, n in sorted(rate.by_tier.items()))
-    return Cell(
-        f"{rate.share:.1%}", f"{rate.linked:,} of {rate.claims:,} claims{': ' if tiers else ''}{tiers}", is_problem
-    )
+    claims = counted(rate.claims, "claim", "claims")
+    return Cell(f"{rate.share:.1%}", f"{rate.linked:,} of {claims}{': ' if tiers else ''}{tiers}", is_problem)

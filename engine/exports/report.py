@@ -15,6 +15,7 @@ from markupsafe import Markup
 from engine.contracts.codes import Action, Evidence, Subject
 from engine.contracts.run_report import Linking, RunFacts, ledger_lines
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS, STATE_NAMES
+from engine.errors import counted
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, measure, measured, short_dollars
 from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
@@ -83,6 +84,7 @@ def report_page(
         "report.html"
     ).render(
         facts=facts,
+        counted=counted,
         script=Markup(script),  # noqa: S704  a file of this package
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         redacted=redacted,
@@ -154,7 +156,7 @@ def _at_issue(totals: SubjectTotals, least_count: int | None = None) -> str:
     if not totals.total.findings:
         return "none"
     if least_count is not None:
-        return f"{totals.total.findings:,} findings"
+        return counted(totals.total.findings, "finding", "findings")
     return short_dollars(float(totals.total.amount)) if totals.total.priced else "no prices"
 
 

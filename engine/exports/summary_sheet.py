@@ -10,6 +10,7 @@ import xlsxwriter
 from engine.contracts.codes import Action, Evidence
 from engine.contracts.run_report import RunFacts
 from engine.contracts.words import ACTION_WORDS
+from engine.errors import counted
 from engine.exports.formats import EVIDENCE_COLOURS, Formats
 from engine.exports.page_sheets import Area, Page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals
@@ -92,14 +93,21 @@ def _add_subject(
 def _key_figures(totals: Totals, lines: int) -> list[tuple[str, str]]:
     figures = [
         ("Findings", f"{totals.findings:,}"),
-        ("Dispute lines", f"{lines:,} claim lines drafted (strong evidence only)"),
+        ("Dispute lines", f"{counted(lines, 'claim line', 'claim lines')} drafted (strong evidence only)"),
     ]
     if totals.dismissed:
-        figures.append(("Dismissed before", f"{totals.dismissed:,} findings that did not change since: not listed"))
+        figures.append(
+            (
+                "Dismissed before",
+                f"{counted(totals.dismissed, 'finding', 'findings')} that did not change since: not listed",
+            )
+        )
     if not totals.has_dollars:
         figures.append(("Amount at issue", "not known: no prices were given"))
     elif totals.without_price:
-        figures.append(("Without a price", f"{totals.without_price:,} findings have no dollar amount"))
+        figures.append(
+            ("Without a price", counted(totals.without_price, "finding has", "findings have") + " no dollar amount")
+        )
     return figures
 
 

@@ -20,6 +20,7 @@ from engine.contracts.cases import CaseStatus, QueueStatus, Selection
 from engine.contracts.run_report import RunFacts
 from engine.contracts.tie_out import Color
 from engine.contracts.words import QUEUE_STATUS_WORDS, STATUS_WORDS
+from engine.errors import counted
 from engine.exports.batches import Stream, ordered_batches, priority_batches
 from engine.exports.csv_files import csv_column, csv_lines, csv_writer, identifiers
 from engine.exports.details import with_details
@@ -91,16 +92,16 @@ class ReviewTables:
         """Lines of the tie-out by color, including colors without lines; empty if there is no tie-out."""
         if self.tie_out is None:
             return {}
-        counted = {row["color"]: row["count"] for row in self.tie_out.groupBy("color").count().collect()}
-        return {color.value: counted.get(color.value, 0) for color in Color}
+        by_word = {row["color"]: row["count"] for row in self.tie_out.groupBy("color").count().collect()}
+        return {color.value: by_word.get(color.value, 0) for color in Color}
 
     @cached_property
     def cases_by_status(self) -> Mapping[str, int]:
         """Cases by status, including statuses without cases."""
         if self.cases is None:
             return {}
-        counted = {row["status"]: row["count"] for row in self.cases.groupBy("status").count().collect()}
-        return {status.value: counted.get(status.value, 0) for status in CaseStatus}
+        by_word = {row["status"]: row["count"] for row in self.cases.groupBy("status").count().collect()}
+        return {status.value: by_word.get(status.value, 0) for status in CaseStatus}
 
     @cached_property
     def queue_counts(self) -> Mapping[str, int]:
@@ -254,9 +255,9 @@ def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
         by_status = ", ".join(f"{statuses[status.value]:,} {STATUS_WORDS[status].lower()}" for status in CaseStatus)
         lines.append(("Cases", by_status))
     if counts := tables.queue_counts:
-        lines.append(("Queue", f"{counts['QUEUE']:,} findings, and {counts['RANDOM']:,} more drawn at random"))
+        lines.append(("Queue", f"{_findings(counts['QUEUE'])}, and {counts['RANDOM']:,} more drawn at random"))
         lines += [
-            ("Not in the queue", f"{counts[status.value]:,} findings: {QUEUE_STATUS_WORDS[status]}")
+            ("Not in the queue", f"{_findings(counts[status.value])}: {QUEUE_STATUS_WORDS[status]}")
             for status in QueueStatus
             if status is not QueueStatus.QUEUE and counts[status.value]
         ]
@@ -267,8 +268,12 @@ def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
     return lines
 
 
+def _findings(count: int) -> str:
+    return counted(count, "finding", "findings")
+
+
 def _claim_lines(count: int) -> str:
-    return f"{count:,} claim line{'' if count == 1 else 's'}"
+    return counted(count, "claim line", "claim lines")
 
 
 def _parts(rows: int, most: int) -> list[int]:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
+from engine.errors import counted
 from engine.models.measures import Estimate, Measured
 from engine.settings import ModelSettings
 
@@ -50,7 +51,9 @@ def precision_against_capacity(measured: Measured, baselines: Mapping[str, str],
         axes.plot(measured.capacities, precision, label=baselines[name])
     axes.axhline(measured.by_chance, color="grey", linestyle=":", label="by chance")
     capacity = settings.review_capacity
-    axes.axvline(capacity, color="grey", linewidth=0.8, linestyle="--", label=f"capacity, {capacity:,} rows")
+    axes.axvline(
+        capacity, color="grey", linewidth=0.8, linestyle="--", label=f"capacity, {counted(capacity, 'row', 'rows')}"
+    )
     highest = max(
         float(np.nanmax(values)) for values in (measured.high, measured.precision, *measured.baselines.values())
     )
@@ -87,7 +90,7 @@ def p_value_reliability(p_values: npt.NDArray[Any], level: float) -> Figure:
         at, binom.ppf(tail, rows, at) / rows, binom.ppf(1.0 - tail, rows, at) / rows, alpha=0.2, label="chance"
     )
     axes.plot(at, at, color="grey", linestyle=":", label="as it should be")
-    axes.plot(at, observed, label=f"observed in {rows:,} rows")
+    axes.plot(at, observed, label=f"observed in {counted(rows, 'row', 'rows')}")
     axes.set(xlabel="a", ylabel="share of ordinary rows with p <= a", title="Reliability of p-values", xscale="log")
     axes.set_yscale("symlog", linthresh=float(at[0]))
     axes.set_ylim(0.0, 1.1)
@@ -110,7 +113,9 @@ def probability_reliability(
     low, high = (binom.ppf(end, sizes, predicted) / sizes for end in (tail, 1.0 - tail))
     axes.vlines(predicted, low, high, alpha=0.4, linewidth=4, label="chance")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as it should be")
-    axes.plot(predicted, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
+    axes.plot(
+        predicted, observed, marker="o", label=f"observed, about {counted(int(sizes[0]), 'finding', 'findings')} each"
+    )
     axes.set(xlabel="p(valid) given", ylabel="share found valid", title="Reliability of p(valid)", xlim=(0, 1))
     axes.legend()
     return figure

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.codes import Subject
 from engine.contracts.facts import FEATURE_WORDS
+from engine.errors import counted
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.flags import Flags, in_words
 from engine.settings import FlagSettings
@@ -52,7 +53,7 @@ def card_of(
         "",
         "## Training",
         "",
-        f"- {model.training_rows:,} rows that no rule flags and nobody disputed",
+        f"- {counted(model.training_rows, 'row', 'rows')} that no rule flags and nobody disputed",
         *(f"- {name}: {value}" for name, value in trained_on.items()),
         f"- kind: {model.kind}, {', '.join(f'{name} {value}' for name, value in model.parameters.items()) or '-'}",
         f"- reads {'surprises' if model.inputs == 'surprise' else 'robust z-scores'} of: "
@@ -61,7 +62,7 @@ def card_of(
         "## Flags",
         "",
         f"- stated: {in_words(settings)}",
-        f"- on the training input: {flags.flagged:,} of {flags.tested:,} rows",
+        f"- on the training input: {flags.flagged:,} of {counted(flags.tested, 'row', 'rows')}",
         f"- realized: {_realized(flags, kinds)}",
     ]
     lines += ["", "## What it finds and misses", ""]

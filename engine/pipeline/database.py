@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 
 from engine import exports
-from engine.errors import ConfigurationError, OutputError, Problem
+from engine.errors import ConfigurationError, OutputError, Problem, counted
 from engine.pipeline.drafting import run_tables
 from engine.pipeline.finished_runs import finished_run
 from engine.runs import Run
@@ -70,8 +70,8 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
     create = settings.command("create_tables")
     exports.check_lengths(tables, summary, name, settings.databases[name], schema)
     exports.write_to_database(tables, summary, name, settings.databases[name], schema, create)
-    counts = summary["counts"]
+    rows, lines = (counted(summary["counts"][name], "row", "rows") for name in ("findings", "dispute_lines"))
     return (
-        f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "
-        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows, their cases, positions and tie-out"
+        f"database   {name}: {schema}.engine_findings {rows}, {schema}.engine_dispute_lines {lines}, "
+        "their cases, positions and tie-out"
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 
 from engine import exports
+from engine.errors import counted
 from engine.runtime.storage import Storage, join
 from engine.settings import DisputeSettings
 
@@ -35,7 +36,8 @@ def blanket_disputes(disputed: Mapping[str, int], claims: Mapping[str, int], set
     that the entity reported, by 340B id.
     """
     return [
-        f"blanket dispute: {lines:,} of {claims[entity]:,} claims of covered entity {entity} are in dispute "
+        f"blanket dispute: {lines:,} of {counted(claims[entity], 'claim', 'claims')} of covered entity {entity} "
+        f"{'is' if lines == 1 else 'are'} in dispute "
         f"(disputes.most_of_entity = {settings.most_of_entity:g})"
         for entity, lines in sorted(disputed.items())
         if entity in claims and lines >= settings.blanket_claims and lines > settings.most_of_entity * claims[entity]

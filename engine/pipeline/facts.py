@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from engine import facts, findings
 from engine.contracts.codes import Reason, Step, Subject
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.stages import Described, DescribedSubject, Linked, LiveClaims
 from engine.rules import CLAIM_SCREEN
@@ -73,7 +74,7 @@ def describe(run: Run, linked: Linked) -> Described:
         subjects = tuple(run.in_parallel(tasks))
         for described in subjects:
             rows = _counted(run, described)
-            words.append(f"{described.table} {rows:,} rows")
+            words.append(f"{described.table} {counted(rows, 'row', 'rows')}")
     return Described(subjects)
 
 

@@ -227,7 +227,8 @@ def _check_codes(rows: Sequence[Mapping[str, Any]], reference_folder: str) -> No
     of_lines = Counter(row["held_back"] for row in rows if (row["held_back"] or "").startswith(findings.NOT_VERIFIED))
     if of_lines:
         codes = [
-            f"{why.removeprefix(findings.NOT_VERIFIED)} ({lines:,} lines)" for why, lines in sorted(of_lines.items())
+            f"{why.removeprefix(findings.NOT_VERIFIED)} ({counted(lines, 'line', 'lines')})"
+            for why, lines in sorted(of_lines.items())
         ]
         raise ConfigurationError(
             Problem(

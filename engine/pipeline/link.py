@@ -108,7 +108,7 @@ def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: l
         tiers, examples = _kinds_of_links(linked.links)
         in_files = _per_claim(run, work_tables.LINKS_TO_340B)
         run.ledger.check("rebate_claims", Step.LINK, "rows linked to 340B claims", sum(tiers.values()), in_files)
-        words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
+        words.append(counted(sum(tiers.values()), "claim", "claims") + " linked to 340B claims")
         words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
         _note_crowds(run, linked)
         billed = facts.still_billed(prepared.claims.unconverted, results["taken_back"])

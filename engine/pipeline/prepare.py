@@ -13,7 +13,7 @@ from engine import prepare
 from engine.contracts.codes import DROPPED_NOT_QUARANTINED, Reason, Step
 from engine.contracts.tables import FEED_NAMES
 from engine.entity_families import FAMILIES, entity_families
-from engine.errors import Problem, RejectedInput
+from engine.errors import Problem, RejectedInput, counted
 from engine.pipeline import work_tables
 from engine.pipeline.stages import Inputs, LiveClaims, Prepared
 from engine.runs import Run, WorkTables
@@ -74,10 +74,10 @@ def prepare_tables(run: Run, inputs: Inputs, stops: bool = True) -> Prepared:
             tables.append(table)
             words.append(f"{name} {table.counts.rows_in:,} in, {table.counts.rows_out:,} out")
             if table.counts.rows_out == 0:
-                received = table.counts.rows_in
+                received = counted(table.counts.rows_in, "row", "rows")
                 run.progress.note(
-                    f"{name}: none of the {received:,} rows received is left; ledger.json has the reasons"
-                    if received
+                    f"{name}: none of the {received} received is left; ledger.json has the reasons"
+                    if table.counts.rows_in
                     else f"{name}: no rows received"
                 )
         if stops:
@@ -219,10 +219,10 @@ def _entered(
     name, note = opened.table.name, run.progress.note
     received = counts.rows_in + sum(opened.left_out.values())
     run.ledger.record(name, Step.READ, received, counts.rows_in, dict(opened.left_out))
-    if opened.rows_expected not in (None, counts.rows_in):
+    if opened.rows_expected is not None and opened.rows_expected != counts.rows_in:
         note(
-            f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
-            f"{counts.rows_in:,} read)"
+            f"{name}: the table changed while it was read "
+            f"({counted(opened.rows_expected, 'row', 'rows')} when it was opened, {counts.rows_in:,} read)"
         )
     run.ledger.check(
         name, Step.PREPARE, "rows conformed", run.work.rows(work_tables.CONFORMED.of(name)), counts.rows_in

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from engine import exports, models, rules
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import SUBJECT_FEEDS
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.stages import Flagged, FlaggedSubject, Linked, Scored, ScoredSubject
 from engine.runs import Run
@@ -34,7 +35,8 @@ def apply_rules(run: Run, linked: Linked, scored: Scored) -> Flagged:
             rows = run.in_parallel([partial(_answers, run, one, active[one.subject]) for one in scored.subjects])
         for one in scored.subjects:
             before, count = _checked(run, one)
-            words.append(f"{one.table} {len(active[one.subject].rules)} rules on {before:,} rows, {count:,} flagged")
+            of_rules = counted(len(active[one.subject].rules), "rule", "rules")
+            words.append(f"{one.table} {of_rules} on {counted(before, 'row', 'rows')}, {count:,} flagged")
     off = [reason for on in active.values() for reason in switched_off(on)]
     return Flagged(tuple(map(FlaggedSubject, scored.subjects, rows)), tuple(off))
 

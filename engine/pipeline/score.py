@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine import models
 from engine.contracts.codes import Reason, Step
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.model_versions import ModelVersions, model_name
 from engine.pipeline.stages import Linked, ModelInputs, Scored, ScoredSubject, Screened, ScreenedSubject, SubjectScores
@@ -106,11 +107,15 @@ def _drift(
     return drift
 
 
+def _months(flagged: int, tested: int) -> str:
+    return f"{flagged:,} of {counted(tested, 'month', 'months')} of groups {'stands' if flagged == 1 else 'stand'} out"
+
+
 def _entered(run: Run, one: ScoredSubject) -> list[str]:
     """Record a subject in the ledger; returns its phrases for the step's progress line."""
     table, by_model, groups = one.table, one.by_model, one.groups
     before, rows = run.ledger.rows_out(table), run.work.rows(work_tables.FACTS[one.subject])
-    months = f"{groups.flagged:,} of {groups.tested:,} months of groups stand out" if groups is not None else ""
+    months = "" if groups is None else _months(groups.flagged, groups.tested)
     if one.subject not in SCORED:
         run.ledger.record(table, Step.SCORE, before, rows)
         return [f"{table} {months}"] if months else []

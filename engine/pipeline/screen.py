@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from engine import rules
 from engine.contracts.codes import Step
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.stages import Described, DescribedSubject, Linked, Screened, ScreenedSubject
 from engine.runs import Run
@@ -34,5 +35,6 @@ def screen(run: Run, linked: Linked, described: Described) -> Screened:
             flagged = run.work.rows(work_tables.SCREENED.of(subject.table))
             most = run.ledger.rows_out(subject.table)
             run.ledger.check_at_most(subject.table, Step.SCREEN, "rows flagged", flagged, most)
-            words.append(f"{subject.table} {len(on.rules)} rules, {flagged:,} rows flagged")
+            of_rules = counted(len(on.rules), "rule", "rules")
+            words.append(f"{subject.table} {of_rules}, {counted(flagged, 'row', 'rows')} flagged")
     return Screened(tuple(map(ScreenedSubject, described.subjects, tables)))

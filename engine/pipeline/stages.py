@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from engine import exports, facts, models
 from engine.contracts.codes import Subject
 from engine.contracts.tables import SUBJECT_FEEDS
-from engine.errors import Problem
+from engine.errors import Problem, counted
 from engine.runs import Run
 from engine.sources import OpenedTable
 from engine.tracking import SETTINGS
@@ -309,7 +309,8 @@ class QueueOrder:
             return f"p(valid), the likelihood of being right: standard value per evidence class; {self.why_settings}"
         reviewed = self.reranker.reviewed
         random = reviewed["random_valid"] + reviewed["random_not_valid"]
-        return f"p(valid) by {self.name} version {self.version}, calibrated on {random:,} findings drawn at random"
+        drawn = counted(random, "finding", "findings")
+        return f"p(valid) by {self.name} version {self.version}, calibrated on {drawn} drawn at random"
 
     @property
     def as_json(self) -> dict[str, str | None]:

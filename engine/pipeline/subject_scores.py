@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from engine import models, rules
 from engine.contracts.codes import Step, Subject
+from engine.errors import counted
 from engine.pipeline import work_tables
 from engine.pipeline.stages import ModelInputs, ScreenedSubject
 from engine.runs import Run, WorkTable
@@ -76,14 +77,15 @@ def score_and_flag(
     smallest = calibration.smallest_p_value
     if smallest is None:
         run.progress.note(
-            f"{table}: the model judges no row: no stratum has {settings.stratum_minimum:,} rows that it can be "
-            "compared with"
+            f"{table}: the model judges no row: no stratum has {counted(settings.stratum_minimum, 'row', 'rows')} that "
+            "it can be compared with"
         )
     elif not flags.flagged and settings.flags.by == "false_discovery_rate":
         needed = ceil(smallest * flags.tested / settings.flags.false_discovery_rate)
         run.progress.note(
             f"{table}: the model flags nothing at a false-discovery rate of {settings.flags.false_discovery_rate:.0%}: "
-            f"of {flags.tested:,} rows about {needed:,} would have to be rarer than all that they are compared with; "
+            f"of {counted(flags.tested, 'row', 'rows')} about {needed:,} would have to be rarer than all that they are "
+            "compared with; "
             "model.strata: [all] compares with more rows, model.flags.by: capacity shows the rarest all the same"
         )
     return scores, flags

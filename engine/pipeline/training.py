@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from engine import findings, models
 from engine.contracts.codes import Subject
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, counted
 from engine.pipeline.model_versions import champion_to_compare, model_name
 from engine.pipeline.stages import Linked, ModelInputs, ScreenedSubject, SubjectScores
 from engine.pipeline.subject_scores import score_and_flag
@@ -182,9 +182,8 @@ def train_model(
             "training rows and MLflow must hold none; choose another model.*.detector to register a model"
         )
         return Trained(by_model, {}, None)
-    run.progress.note(
-        f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input"
-    )
+    rows = counted(len(sample), f"{table} row", f"{table} rows")
+    run.progress.note(f"{name} version {version} ({model.detector}) was trained on {rows} of this input")
     return Trained(by_model, evaluation.metrics, evaluation.resampled)
 
 

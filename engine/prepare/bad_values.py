@@ -448,7 +448,8 @@ def quarantine_problem(
         most: the share that the configuration allows, if the run stops because of it.
     """
     quarantined = sum(reasons.values())
-    share = f"{quarantined:,} of {rows:,} rows are quarantined ({quarantined / rows:.0%})"
+    verb = "is" if quarantined == 1 else "are"
+    share = f"{quarantined:,} of {counted(rows, 'row', 'rows')} {verb} quarantined ({quarantined / rows:.0%})"
     limit = "" if most is None else f", more than input.most_quarantined allows ({most:.0%})"
     by_reason = sorted(report.bad, key=lambda bad: not bad.is_quarantined)
     named = {bad.reason: bad for bad in by_reason if bad.is_quarantined}
@@ -459,7 +460,7 @@ def quarantine_problem(
     for name in shown:
         bad = named.get(name)
         like = f", column {bad.column}" + (f", such as {bad.example}" if bad.example else "") if bad else ""
-        received.append(f"{name} in {counts[name]:,} rows{like}")
+        received.append(f"{name} in {counted(counts[name], 'row', 'rows')}{like}")
         if bad:
             expected.append(f"{bad.column}: {bad.expected}")
             choices += _choices(bad)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
 from engine.database import version_of
-from engine.errors import Problem, UserError
+from engine.errors import Problem, UserError, counted
 from engine.settings import Settings
 from engine.sources.database import describe, taken_columns
 from engine.sources.database_access import Database, opened
@@ -86,7 +86,7 @@ def _check_table(location: Location, place: DatabasePlace, checked: CheckedConne
     ]
     table = CheckedTable(location.table.name, location.uri, counts.read + sum(counts.left_out.values()), shown)
     present = {name for name, *_ in shown}
-    table.lines += [f"excluded: {rows:,} rows, {reason}" for reason, rows in counts.left_out.items()]
+    table.lines += [f"excluded: {counted(rows, 'row', 'rows')}, {reason}" for reason, rows in counts.left_out.items()]
     absent = [name for name in location.table.column_names if name not in present]
     table.lines += [f"missing: {', '.join(absent)}"] if absent else []
     unknown = [column.name for column in columns if plain(column.name) not in {plain(name) for name in theirs.values()}]

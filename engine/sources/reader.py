@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, counted
 from engine.runtime.storage import Storage, StoredFile
 from engine.sources.adapters import Adapter
 from engine.sources.frames import is_data, plain
@@ -121,7 +121,8 @@ def damaged_files(table: str, damage: Iterable[tuple[str, str]], expected: str, 
         for file, what in named[:_MOST_FILES_NAMED]
     ]
     if len(named) > _MOST_FILES_NAMED:
-        problems.append(Problem(f"{len(named) - _MOST_FILES_NAMED} more files of table {table} too", "same folder"))
+        count = counted(len(named) - _MOST_FILES_NAMED, "more file", "more files")
+        problems.append(Problem(f"{count} of table {table} too", "same folder"))
     return InputError(problems)
 
 

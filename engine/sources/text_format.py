@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from engine.errors import ConfigurationError, Problem, closest_name
+from engine.errors import ConfigurationError, Problem, closest_name, counted
 from engine.sources.frames import plain, repeated_names
 
 # Option by its name in the settings.
@@ -130,7 +130,7 @@ def text_format(table: str, options: Mapping[str, Any], known: Sequence[str] = (
             Problem(
                 f"table {table} needs a name for every fixed-width field",
                 f"{where}.widths",
-                f"{len(spans)} widths, {len(names)} names",
+                f"{counted(len(spans), 'width', 'widths')}, {counted(len(names), 'name', 'names')}",
                 to_do="list as many names as widths, or write widths as {column: [first, last]}",
             )
         )

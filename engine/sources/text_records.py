@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, TextIO
 
+from engine.errors import counted
 from engine.sources.frames import plain
 from engine.sources.text_format import TextFormat
 
@@ -177,7 +178,7 @@ def rows(opener: Opener, name: str, written: TextFormat, width: int) -> Iterator
     for line, record in numbered:
         if len(record) != width:
             if not (written.fills_short_rows and len(record) < width):
-                raise DamagedTextError(f"a row of {len(record)} fields instead of {width}", line)
+                raise DamagedTextError(f"a row of {counted(len(record), 'field', 'fields')} instead of {width}", line)
             record = [*record, *[""] * (width - len(record))]
         yield line, record
 
@@ -224,9 +225,13 @@ def _fixed_width(text: TextIO, written: TextFormat) -> Iterator[tuple[int, list[
             continue
         is_header = written.has_header and number == 1
         if len(record) < end and not (written.fills_short_rows or is_header):
-            raise DamagedTextError(f"a line of {len(record)} characters instead of {end}", number)
+            raise DamagedTextError(
+                f"a line of {counted(len(record), 'character', 'characters')} instead of {end}", number
+            )
         if record[end:].strip(BLANKS) and not is_header:
-            raise DamagedTextError(f"a line of {len(record)} characters, text after position {end}", number)
+            raise DamagedTextError(
+                f"a line of {counted(len(record), 'character', 'characters')}, text after position {end}", number
+            )
         yield number, [record[start:last] for start, last in written.spans]
 
 

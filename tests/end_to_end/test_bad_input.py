@@ -149,7 +149,7 @@ def test_a_feed_whose_rows_are_all_bad_stops_the_run_unless_the_settings_allow_i
         ended,
         "invoices: 2 of 2 rows are quarantined (100%), more than input.most_quarantined allows (67%)",
         "NDC_INVALID in 2 rows, column ndc, such as AAA AA AAA",
-        "PERIOD_INVALID in 1 rows, column period, such as 9A99",
+        "PERIOD_INVALID in 1 row, column period, such as 9A99",
         "input.tables.invoices.periods: q'Q'yy",
     )
     assert "not an NDC" not in ended.err + ended.out
@@ -202,7 +202,7 @@ def test_dates_of_another_format_and_an_unreadable_product_accuse_nobody(
     assert "products: declared complete, but with quarantined rows" in ended.out
     run = tmp_path / "out" / "r"
     notes = " ".join(json.loads((run / "summary.json").read_text())["notes"])
-    assert "rebate_claims: 1 of 5 rows are quarantined (20%): DATE_OF_SERVICE_INVALID in 1 rows" in notes
+    assert "rebate_claims: 1 of 5 rows is quarantined (20%): DATE_OF_SERVICE_INVALID in 1 row" in notes
     assert "rebate_claims.amount_paid: 5 values could not be read and count as unknown, such as $9,999.99" in notes
     assert "1,007.59" not in notes + ended.out
     prepared = next(

@@ -80,7 +80,7 @@ def test_decided_handed_in_and_judged_again(run_job: Any, scenarios_run: Finishe
     accepted.write_text(
         f"finding_id,answered_on,answer,units_credited\n{answered},{AS_OF},ACCEPTED,12.5\n", encoding="utf-8"
     )
-    assert "recorded   0 decisions, 1 outcomes" in run_job(feedback, accepted, *words).out
+    assert "recorded   0 decisions, 1 outcome;" in run_job(feedback, accepted, *words).out
 
     shutil.copytree(scenarios_run.claims, tmp_path / "in")
     _correct_quantity(tmp_path / "in" / "entity_claims.csv")

@@ -80,7 +80,7 @@ def _watch_in_csv_file(run_job: Any, folder: Path, run: Path, decided: list[str]
         writer.writeheader()
         writer.writerows(rows)
     again = saved_by_libreoffice(edited, "csv", folder / "again")
-    assert "recorded   1 decisions" in _hand_in(run_job, folder, again)
+    assert "recorded   1 decision," in _hand_in(run_job, folder, again)
 
 
 def _check_same_workbook(path: Path, saved: Path) -> None:

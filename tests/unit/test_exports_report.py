@@ -12,11 +12,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine.contracts.codes import Reason, Subject
 from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES, FEATURE_WORDS, INVOICE_FEATURES, INVOICE_MEASURES
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side
 from engine.contracts.words import REASON_WORDS
 from engine.exports import Linking, charts, report
+from engine.exports.overview import Overview, Volume
 from engine.exports.report import report_page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals
 from tests.unit.exports_rows import FACTS, finding
@@ -125,7 +128,7 @@ def test_it_says_what_was_found_what_comes_first_and_what_was_off() -> None:
         "column prices.mfp_unit is missing",
         "340B status was assumed for 300 entity claims",
         "prepare 14.8",
-        "1 findings have no dollar amount",
+        "1 finding has no dollar amount",
     ):
         assert words in text, words
     assert text.index(finding(1)["narrative"]) < text.index(finding(2)["narrative"])
@@ -183,7 +186,7 @@ def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off() -> N
     text = "".join(_Page(page).text)
     assert problem.message in text
     assert "CE<1>" in text
-    assert "1 smaller sources are not shown" in text
+    assert "1 smaller source is not shown" in text
     assert re.search(r'<td class="number" title="100 of 200 claims: T1 80, T3 20">50.0%</td>', page)
     assert re.search(r'<td class="number problem" title="10 of 100 claims: T1 10">10.0% ▼</td>', page)
     assert "2025-05: 2.1%; 2025-06: 10.0%" in page
@@ -194,6 +197,29 @@ def test_without_prices_it_counts_and_says_so() -> None:
     assert "No prices were given" in page
     assert "by number of findings" in page
     assert 'aria-label="By payer: AK: 3; KY: 3"' in page
+
+
+@pytest.mark.parametrize("least_count", [None, 1])
+def test_a_count_of_one_agrees_with_its_noun(least_count: int | None) -> None:
+    may = date(2025, 5, 1)
+    one = Sum(1, 1, Decimal(1), Decimal(5))
+    groups = {
+        name: [Group("A", "A", one, {"STRONG": one})] for name in ("evidence", "rule", "payer", "period", "aging")
+    }
+    claims = SubjectTotals(Subject.REBATE_CLAIM, one, groups)
+    unpriced = SubjectTotals(Subject.INVOICE, Sum(1, 0, Decimal(1)), {})
+    rate = MatchRate(Side.PAYER, "MFP", "MTF", may, 1, {"T1": 1})
+    page = report_page(
+        Totals((claims, unpriced), [finding(1)]),
+        1,
+        replace(FACTS, linking=Linking({"priors": {}, "fields": {}}, (), [rate], [])),
+        Overview(volumes=[Volume("invoices", "AK", "2025Q3", 1, 2.0)], sources_compared=1),
+        least_count=least_count,
+    )
+    parsed = _Page(page)
+    texts = [*parsed.text, *(value or "" for _, attributes in parsed.tags for value in attributes.values())]
+    assert [text for text in texts if re.search(r"(?<![\d.,])\b1 [a-z]+s\b", text)] == []
+    assert "1 of 1 claim" in page
 
 
 def test_bars_are_in_proportion() -> None:

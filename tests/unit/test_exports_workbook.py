@@ -323,7 +323,7 @@ def test_dismissed_findings_are_not_listed_and_are_counted(spark: SparkSession, 
     assert returned["Last decision"].value == "DISMISS"
     assert returned["Changed since decision"].value == "rules, guards"
     summary = [cell.value for row in book["Summary"].iter_rows() for cell in row if cell.value]
-    assert "1 findings that did not change since: not listed" in summary
+    assert "1 finding that did not change since: not listed" in summary
     with (tmp_path / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3
 
@@ -368,6 +368,27 @@ def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark: SparkS
     summary = [[cell.value for cell in row][:2] for row in book["Summary"].iter_rows()]
     assert ["Tie-out", "2 red, 1 yellow, 1 green, 1 with nothing to compare"] in summary
     assert ["Not drafted", "4 claim lines: their invoice line is red in the tie-out"] in summary
+
+
+def test_a_count_of_one_agrees_with_its_noun(spark: SparkSession, tmp_path: Path) -> None:
+    priced = finding(1) | {"amount_at_issue": Decimal("5.00")}
+    unpriced = finding(2) | {"amount_at_issue": None}
+    dismissed = finding(3) | {"is_dismissed": True}
+    found, lines = frame_of(spark, [priced, unpriced, dismissed]), lines_of(spark, [line(priced)])
+    tables = ReviewTables(lines_held=1, lines_sent_before=1)
+    write_workbooks(found, lines, add_up(found), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings(), tables)
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    texts = [str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row if cell]
+    for words in (
+        "1 claim line drafted (strong evidence only)",
+        "1 claim line: not drafted again",
+        "1 finding that did not change since: not listed",
+        "1 finding has no dollar amount",
+    ):
+        assert words in texts
+    assert [
+        text for text in texts if re.search(r"(?<![\d.,])1 (?:findings|claims|(?:claim )?lines|rows|cases)\b", text)
+    ] == []
 
 
 def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_they_were_selected(

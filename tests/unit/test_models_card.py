@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,13 @@ def test_the_card_states_training_kinds_rates_and_drift_and_no_row() -> None:
         assert words in without_truth
     nothing_flagged = Flags(rows=None, tested=1_000, flagged=0, largest_p_value=None)
     assert "- realized: no row is flagged" in card_of(model_of(), {}, nothing_flagged, FlagSettings(), kinds, {})
+
+
+def test_a_count_of_one_agrees_with_its_noun() -> None:
+    model = replace(model_of(), training_rows=1)
+    card = card_of(model, {}, Flags(None, tested=1, flagged=1, largest_p_value=0.1), FlagSettings(), [], {})
+    assert "- 1 row that no rule flags" in card
+    assert "1 of 1 row\n" in card
 
 
 def test_one_figure_decides_and_the_card_says_which() -> None:

@@ -65,12 +65,12 @@ def test_npis_may_be_numbers_in_some_lines(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b'{"ndc": "1"}\n{"ndc": "2"\n', "1 lines that are not one JSON object"),
+        (b'{"ndc": "1"}\n{"ndc": "2"\n', "1 line that is not one JSON object"),
         (b'{"ndc": "1"}\n[{"ndc": "2"}]\n7\n', "2 lines that are not one JSON object"),
         (json.dumps([{"ndc": "1"}], indent=1).encode(), "lines that are not one JSON object"),
-        (b'{"ndc": "1", "ndc": "2"}\n', "1 lines that are not one JSON object"),
+        (b'{"ndc": "1", "ndc": "2"}\n', "1 line that is not one JSON object"),
         (b"", "no line: the file is empty"),
-        (b'{"ndc": "1"}\n{"ndc": "\xff"}\n', "bytes that are not UTF-8 in 1 lines"),
+        (b'{"ndc": "1"}\n{"ndc": "\xff"}\n', "bytes that are not UTF-8 in 1 line"),
     ],
 )
 def test_lines_that_cannot_be_read_are_told_with_their_file(folder: Folder, content: bytes, found: str) -> None:

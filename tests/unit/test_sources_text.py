@@ -96,9 +96,9 @@ def test_files_of_one_table_in_several_encodings_by_their_byte_order_marks(folde
 @pytest.mark.parametrize(
     ("rows", "found"),
     [
-        (b"00001,a\n00002\n", "a row of 1 fields instead of 2, line 3"),
+        (b"00001,a\n00002\n", "a row of 1 field instead of 2, line 3"),
         (b"00001,a\n00002,b,c\n", "a row of 3 fields instead of 2, line 3"),
-        (b'00001,a\n00002,"b\nc"\n00003\n', "a row of 1 fields instead of 2, line 5"),
+        (b'00001,a\n00002,"b\nc"\n00003\n', "a row of 1 field instead of 2, line 5"),
         (b'00001,a\n00002,"b"c\n', "a quotation mark inside a quoted value that is not doubled, line 3"),
         (b'00001,"a\n00002,"b\n', "a quotation mark inside a quoted value that is not doubled, line 3"),
         (b'00001,"a\n00002,b\n00003,c\n', "a quotation mark that is never closed, line 2"),

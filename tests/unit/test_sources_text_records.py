@@ -128,9 +128,9 @@ def test_other_quotes_and_escapes() -> None:
 @pytest.mark.parametrize(
     ("content", "found", "line"),
     [
-        (b"a,b\n1\n2,3\n", "a row of 1 fields instead of 2", 2),
+        (b"a,b\n1\n2,3\n", "a row of 1 field instead of 2", 2),
         (b"a,b\n1,2\n3,4,5\n", "a row of 3 fields instead of 2", 3),
-        (b'a,b\n"1\n2",3\n4\n', "a row of 1 fields instead of 2", 4),
+        (b'a,b\n"1\n2",3\n4\n', "a row of 1 field instead of 2", 4),
         (b'a,b\n1,"2\n3,4\n', "a quotation mark that is never closed", 2),
         (b'a,b\n1,"2"3\n', "a quotation mark inside a quoted value that is not doubled", 2),
     ],
@@ -212,7 +212,7 @@ def test_options_as_yaml_or_text(value: int | str) -> None:
         ({"names": ["a", "b"]}, ["add header: false"]),
         ({"header": False, "names": ["a", "A"]}, ["names more than once", "a"]),
         ({"header": False, "names": []}, ["a list of names"]),
-        ({"widths": [2, 3], "names": ["a"]}, ["2 widths, 1 names"]),
+        ({"widths": [2, 3], "names": ["a"]}, ["2 widths, 1 name"]),
         ({"widths": {"a": [1, 4], "b": [4, 6]}}, ["a and b overlap"]),
         ({"widths": {"a": [0, 4]}}, ["positions from 1"]),
         ({"sep": ""}, ["wrong value for sep"]),

@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, counted
 from engine.runtime.abilities import abilities, without_backtracking
 from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.parquet import read_schema
@@ -182,7 +182,8 @@ class DelimitedFiles(Reader):
             return tuple(record)
         if written.names and len(written.names) != len(record):
             raise DamagedTextError(
-                f"a row of {len(record)} fields, for which {len(written.names)} names are set", first[0]
+                f"a row of {counted(len(record), 'field', 'fields')}, for which {len(written.names)} names are set",
+                first[0],
             )
         return written.names or tuple(f"_c{n}" for n in range(len(record)))
 
@@ -404,7 +405,12 @@ def _damaged(table: str, uri: str, error: DamagedTextError) -> Problem:
 def _few(problems: Sequence[Problem], table: str) -> list[Problem]:
     shown = list(problems[:_MOST_FILES_NAMED])
     if len(problems) > len(shown):
-        shown.append(Problem(f"{len(problems) - len(shown)} more files of table {table} too", "same location"))
+        shown.append(
+            Problem(
+                f"{counted(len(problems) - len(shown), 'more file', 'more files')} of table {table} too",
+                "same location",
+            )
+        )
     return shown
 
 

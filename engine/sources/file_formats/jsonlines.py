@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, counted
 from engine.runtime.abilities import abilities
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
@@ -149,9 +149,9 @@ class JsonLines(Reader):
         damaged = []
         for row in checked:
             if row["not_utf8"]:
-                damaged.append((unquote(row["file"]), f"bytes that are not UTF-8 in {row['not_utf8']} lines"))
+                damaged.append((unquote(row["file"]), _not_utf8(row["not_utf8"])))
             elif row["no_object"]:
-                damaged.append((unquote(row["file"]), f"{row['no_object']} lines that are not one JSON object"))
+                damaged.append((unquote(row["file"]), _no_object(row["no_object"])))
             else:
                 names = tuple(row["names"])
                 kinds = {plain(name): kind for name, kind in kinds_of_object(row["kinds"]).items()}
@@ -260,9 +260,9 @@ def _describe_files(
                 raise
             problem = "a compressed file that is truncated or damaged"
         if wrong[json_records.NOT_UTF8]:
-            problem = f"bytes that are not UTF-8 in {wrong[json_records.NOT_UTF8]} lines"
+            problem = _not_utf8(wrong[json_records.NOT_UTF8])
         elif wrong[json_records.NO_OBJECT]:
-            problem = f"{wrong[json_records.NO_OBJECT]} lines that are not one JSON object"
+            problem = _no_object(wrong[json_records.NO_OBJECT])
         keys = sorted(kinds)
         described = {"uri": [uri], "keys": [keys], "kinds": [[json_records.common_kind(kinds[key]) for key in keys]]}
         schema = pa.schema(
@@ -339,6 +339,14 @@ def kinds_of_object(text: str) -> dict[str, str]:
             kinds[name[1:-1].replace("``", "`") if name.startswith("`") else name] = kind
             start = place + 1
     return kinds
+
+
+def _not_utf8(lines: int) -> str:
+    return f"bytes that are not UTF-8 in {counted(lines, 'line', 'lines')}"
+
+
+def _no_object(lines: int) -> str:
+    return counted(lines, "line that is", "lines that are") + " not one JSON object"
 
 
 def _opened(of: Opening) -> Reader:

@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, counted
 from engine.runtime.abilities import abilities
 from engine.runtime.parquet import read_schema
 from engine.runtime.paths import reader_path
@@ -282,7 +282,8 @@ class ParquetFiles(Reader):
                     )
                 )
         if len(problems) > _MOST_NAMED:
-            more = Problem(f"{len(problems) - _MOST_NAMED} more files of table {table} too", self._location.uri)
+            count = counted(len(problems) - _MOST_NAMED, "more file", "more files")
+            more = Problem(f"{count} of table {table} too", self._location.uri)
             problems = [*problems[:_MOST_NAMED], more]
         if problems:
             raise InputError(problems)
