@@ -27,7 +27,7 @@ Settings come from the file that `--config` names (YAML, default `conf/local.yam
 overrides the file, and the file overrides the defaults below. An unknown key or a value of the wrong type ends the job
 with exit status 2 and one message that lists every mistake.
 
-`<name>` in a key stands for a name of your own, such as that of a connection. Sections marked *no effect on results*
+`<name>` in a key represents a name of your own, such as that of a connection. Sections marked *no effect on results*
 change where a run reads, writes and logs; all others are part of the configuration hash in `summary.json`.
 
 A rule's thresholds are listed on the page of [rules](rules.md) and are set in `conf/rules.yaml` or with
@@ -79,7 +79,7 @@ def settings_of(key: str, model: type[BaseModel]) -> Iterator[Setting]:
 
 
 def _of_kind(settings: Iterator[Setting], kind: type[BaseModel] | None) -> Iterator[Setting]:
-    """The settings of one section of a union, whose field `kind` names it; None where there is no choice."""
+    """The settings of one section of a union, whose field `kind` names it; None if there is no choice."""
     if kind is None:
         yield from settings
         return
@@ -92,7 +92,7 @@ def _of_kind(settings: Iterator[Setting], kind: type[BaseModel] | None) -> Itera
 def _section(title: str, described: str, settings: list[Setting]) -> str:
     lines = [f"\n## {title}\n", *([described, ""] if described else [])]
     lines += ["| setting | type | default | meaning |", "|---|---|---|---|"]
-    lines += [f"| `{one.key}` | {one.type} | {one.default} | {one.meaning} |" for one in settings]
+    lines += [f"| `{setting.key}` | {setting.type} | {setting.default} | {setting.meaning} |" for setting in settings]
     return "\n".join([*lines, ""])
 
 
@@ -118,9 +118,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return _plain(value.model_dump())
     if isinstance(value, Mapping):
-        return {str(_plain(name)): _plain(one) for name, one in value.items()}
+        return {str(_plain(name)): _plain(item) for name, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     return value
@@ -132,10 +132,10 @@ def _type_name(annotation: Any) -> str:
     if origin is Annotated:
         return _type_name(arguments[0])
     if origin is typing.Literal:
-        values = [str(one).lower() if isinstance(one, bool) else str(one) for one in arguments]
+        values = [str(value).lower() if isinstance(value, bool) else str(value) for value in arguments]
         return f"one of {', '.join(values)}" if len(values) <= _MOST_VALUES else "name"
     if origin in (typing.Union, types.UnionType):
-        names = [_type_name(one) for one in arguments if one is not type(None)]
+        names = [_type_name(kind) for kind in arguments if kind is not type(None)]
         return " or ".join(dict.fromkeys(names))
     if origin is tuple or origin is list:
         return f"list of {_type_name(arguments[0])}"
@@ -144,7 +144,7 @@ def _type_name(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return f"one of {', '.join(str(one.value) for one in annotation)}"
+        return f"one of {', '.join(str(member.value) for member in annotation)}"
     return _NAMES.get(annotation, "any value")
 
 

@@ -50,7 +50,7 @@ def _kind(kind: T.DataType) -> str:
 
 
 def missing_dependencies() -> Iterator[str]:
-    """Dependencies that name no declared result; a folder stands for all results in it."""
+    """Dependencies that name no declared result; a folder includes all results in it."""
     known = {"input", "findings"}
     for table in DECLARED:
         known |= {table.name, table.folder} if isinstance(table, WorkTables) else {table.name, table.name.split("/")[0]}

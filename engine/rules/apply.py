@@ -55,14 +55,14 @@ _DAY_OF = {
 class Judged(NamedTuple):
     """One rule as columns over the facts.
 
-    applies: the rule covers the row's program, day and sign of units. `met`: it applies and its condition holds.
+    applies: the rule covers the row's program, day and sign of units. `holds`: it applies and its condition holds.
     fires: it is so, and no suppressing guard failed. guards, result: guard results and RULE_RESULT. facts_read: the
     facts that condition, guards and message read. phrases: further columns that `result` reads.
     """
 
     rule: Rule
     applies: Column
-    met: Column
+    holds: Column
     fires: Column
     guards: Column
     result: Column
@@ -101,7 +101,7 @@ def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> 
     For rebate claims, CLAIM_SCREEN is enough, because conditions read no other facts.
     """
     judged = judge(active, settings)
-    ids = F.array(*(F.when(one.fires, F.lit(one.rule.id)) for one in judged if not one.rule.accompanies))
+    ids = F.array(*(F.when(on.fires, F.lit(on.rule.id)) for on in judged if not on.rule.accompanies))
     fired = F.array_compact(ids.cast(STRINGS)).alias("rule_ids")
     return screen.where(_any_fires(judged)).select("source_row_id", fired)
 
@@ -136,15 +136,15 @@ def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings, with
     judged = judge(active, settings)
     kinds = {f.name: f.dataType for f in FACTS_OF[active.subject].fields if f.name in SPARSE_FACTS}
     for rule in judged:
-        met = F.coalesce(rule.met, F.lit(False))
-        answer = F.when(rule.fires, F.lit("FIRED")).when(met, F.lit("SUPPRESSED")).otherwise(F.lit("NOT_MET"))
+        holds = F.coalesce(rule.holds, F.lit(False))
+        answer = F.when(rule.fires, F.lit("FIRED")).when(holds, F.lit("SUPPRESSED")).otherwise(F.lit("NOT_MET"))
         traces = any_of([_is_present(name, kinds[name]) for name in rule.facts_read if name in kinds])
         values = {
             "rule_id": F.lit(rule.rule.id),
             "answer": answer,
-            "came_close": F.coalesce(~met & rule.applies & traces, F.lit(False)),
-            "guards": F.when(met, rule.guards),
-            "message": F.when(met, rule.result["message"]) if with_messages else F.lit(None).cast("string"),
+            "came_close": F.coalesce(~holds & rule.applies & traces, F.lit(False)),
+            "guards": F.when(holds, rule.guards),
+            "message": F.when(holds, rule.result["message"]) if with_messages else F.lit(None).cast("string"),
             "unknown_facts": F.array_compact(
                 F.array(*(F.when(F.col(name).isNull(), F.lit(name)) for name in rule.facts_read)).cast(STRINGS)
             ),
@@ -181,9 +181,9 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         raise RegistryError(f"{rule.id} on {rule.subject} does not check the guards that it declares")
     checks = [_Checked.of(check, active.guard_is_off(rule.id, check.guard.name)) for check in hit.checks]
     applies = _is_judged(rule, facts)
-    met = applies & hit.when
+    holds = applies & hit.when
     held_back = [check.failed for check in checks if check.failed is not None and check.guard.weakens_to is None]
-    fires = all_of([met, *(~F.coalesce(failed, F.lit(False)) for failed in held_back)])
+    fires = all_of([holds, *(~F.coalesce(failed, F.lit(False)) for failed in held_back)])
     evidence = _evidence(rule.evidence if hit.evidence is None else hit.evidence, checks)
     guards = F.array(*(check.result for check in checks))
     related = F.coalesce(_or_default(hit.related, None).cast(STRINGS), F.array().cast(STRINGS))
@@ -206,7 +206,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         "reference_rows": _references(hit),
     }
     result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
-    return Judged(rule, applies, met, fires, nullable(guards, GUARDS), result, facts.names_read(), facts.phrases())
+    return Judged(rule, applies, holds, fires, nullable(guards, GUARDS), result, facts.names_read(), facts.phrases())
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:

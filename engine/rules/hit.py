@@ -87,13 +87,13 @@ def phrase(words: Callable[Concatenate[Facts, _Texts], Column]) -> Callable[Conc
 class Guard:
     """A benign explanation that is checked before a rule fires.
 
-    `asks`: the question that the guard checks, in words. `needs`: tables and columns without which the guard stays
+    `question`: what the guard checks, in words. `needs`: tables and columns without which the guard stays
     UNCHECKED (alternatives separated by `|`). A FAILED guard suppresses the rule, or weakens it to `weakens_to` if that
     is set. `fails`: false for a guard that can be UNCHECKED but never FAILED.
     """
 
     name: str
-    asks: str
+    question: str
     needs: tuple[str, ...] = ()
     weakens_to: Evidence | None = None
     fails: bool = True

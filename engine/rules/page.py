@@ -28,9 +28,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """Cases of one rule on one subject. given: facts that all cases share, in words."""
+    """Cases of one rule on one subject. shared_facts: facts that all cases share, in words."""
 
-    given: str
+    shared_facts: str
     fires: Sequence[Example]
     is_silent: Sequence[Example]
 
@@ -58,7 +58,7 @@ def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequen
 
 def _examples(examples: Examples) -> Iterator[str]:
     yield ""
-    yield f"All examples: {examples.given}."
+    yield f"All examples: {examples.shared_facts}."
     for words, cases in (("It fires", examples.fires), ("It must not fire", examples.is_silent)):
         if not cases:
             continue
@@ -99,7 +99,7 @@ def _table(rule: Rule) -> Iterator[str]:
         yield f"| papers | {rule.document} |"
     yield f"| needs | {_listed(rule.needs)} |"
     for part in rule.parts:
-        where = f", where there is {_listed(part.where)}" if part.where else ""
+        where = f", if the input has {_listed(part.where)}" if part.where else ""
         yield f"| part: {part.name} | needs {_listed(part.needs)}{where} |"
     if rule.accompanies:
         yield "| speaks | only of rows on which another rule does |"
@@ -110,7 +110,7 @@ def _table(rule: Rule) -> Iterator[str]:
     for guard in rule.guards:
         effect = f"at most {guard.weakens_to}" if guard.weakens_to else "silent" if guard.fails else "one class down"
         needs = f"; needs {', '.join(guard.needs)}" if guard.needs else ""
-        yield f"| guard {guard.name} | {guard.asks}: {effect}{needs} |"
+        yield f"| guard {guard.name} | {guard.question}: {effect}{needs} |"
     for condition in UNSUPPORTED:
         if rule.id in condition.rules:
             yield f"| not supported | {condition.what}: {condition.why} |"

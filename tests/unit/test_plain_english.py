@@ -35,6 +35,8 @@ CLEAN_PACKAGES = (
     "engine/contracts",
     "engine/exports",
     "engine/settings",
+    "engine/rules",
+    "docs_pages",
 )
 
 CLEAN_PAGES = (
@@ -144,6 +146,8 @@ ALLOWED = {
     '"standing"': "name of a stored column of the review queue",
     "the description of each says what it did": "text that MLflow shows with an experiment",
     "difference that lies above zero": "text of a message of the job promote",
+    "appears to leave out the 340B modifier": "text of a root cause, stored in cases",
+    "ask whether the": "people do ask each other",
     "more units than the row asks for": "text of a message about a decision",
     '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }

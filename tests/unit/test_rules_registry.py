@@ -301,7 +301,7 @@ def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask() -> 
     told = page()
     for known in REGISTRY.rules():
         assert f"## {known.id} on" in told
-        for words in (known.title, known.explanation, known.citation, *(guard.asks for guard in known.guards)):
+        for words in (known.title, known.explanation, known.citation, *(guard.question for guard in known.guards)):
             assert words in told
         for threshold in known.thresholds:
             assert f"| `{threshold.name}` | {threshold.means}" in told

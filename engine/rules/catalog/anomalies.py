@@ -104,9 +104,9 @@ def unusual_invoice_line(f: Facts, parameters: Parameters) -> Hit:
 )
 def unusual_claim(f: Facts, parameters: Parameters) -> Hit:
     """The anomaly model finds the claim unusual; support for another rule, never a reason alone. What part of the
-    units is wrong the model does not know, so it puts none at issue. `reasons` come largest first, and each lies
-    outside the range of comparable claims; without one the claim is not flagged. Or it is the most unusual claim of a
-    month in which a pharmacy or prescriber stands out, and names the others.
+    units is wrong the model does not know, so it puts none at issue. `reasons` come largest first, and each is
+    outside the range of comparable claims; without one the claim is not flagged. Or it is the most unusual claim of an
+    unusual month of a pharmacy or prescriber, and names the others.
     """
     unusual = F.when(_is_unusual(f, parameters), F.concat(F.lit(f"unusual among {_CLAIMS}: "), _reasons(f)))
     return Hit(

@@ -66,8 +66,8 @@ PAIR_AT_ANOTHER_DATE = Guard(
 )
 def hcpcs_units_as_ndc_units(f: Facts, parameters: Parameters) -> Hit:
     """The line states as many NDC units as HCPCS units, though one HCPCS unit of the product is not one NDC unit. At
-    issue is what lies above the converted units; where conversion makes more of them, nothing does and the state is
-    asked. Lines in HCPCS units state so and are converted before anything is compared.
+    issue are the units above the converted ones; if conversion makes more of them, none are and the action is an
+    inquiry. Lines in HCPCS units state so and are converted before anything is compared.
     """
     converted = f.hcpcs_units * f.hcpcs_factor
     surplus = f.units - converted

@@ -46,7 +46,7 @@ from engine.rules.text import sentence
 def may_be_diverted(f: Facts, parameters: Parameters) -> Hit:
     """Of the prescriber's prescriptions for the product the entity claimed hardly any before, the pharmacy is far from
     the entity, and the entity claims far more of the product in the quarter than others do: all three. Who the patient
-    was, and whether the prescriber sees the entity's patients from afar, only an audit could tell.
+    was, and whether the prescriber sees the entity's patients from afar, only an audit could show.
     """
     is_hardly_known = (f.f17_prescriber_ce_share < parameters.number("prescriber_share")) & (
         f.prescriptions_known >= parameters.integer("minimum_prescriptions")

@@ -150,11 +150,11 @@ def _labeler_not_ours(f: Facts, parameters: Parameters, subject: Column, used_on
     return Hit(
         when=is_not_ours,
         message=sentence(
-            "{subject}. Labeler code {labeler} {standing} on {used:date}: the units appear to be another labeler's. "
+            "{subject}. Labeler code {labeler} {status} on {used:date}: the units appear to be another labeler's. "
             "Products that went to another owner under a code of ours stay ours.",
             subject=subject,
             labeler=f.labeler_code,
-            standing=F.when(was_ours, F.lit("is in our list, but was not ours")).otherwise(F.lit("was none of ours")),
+            status=F.when(was_ours, F.lit("is in our list, but was not ours")).otherwise(F.lit("was none of ours")),
             used=used_on,
         ),
         units=units,

@@ -44,8 +44,8 @@ LATER_ADJUSTMENT = Guard(
 )
 def two_open_icns(f: Facts, _: Parameters) -> Hit:
     """An earlier row of the same dispense is open under another ICN: no cross reference names either, and neither was
-    reversed or found not eligible. Notices of withdrawal are no requests. What open rows with units below zero take
-    back is not at issue.
+    reversed or found not eligible. Notices of withdrawal are no requests. What open rows with units below zero
+    reverse is not at issue.
     """
     return Hit(
         when=f.duplicate_rule == "R012",

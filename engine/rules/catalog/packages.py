@@ -86,8 +86,8 @@ def _uncounted(f: Facts, whole_units: Column) -> Column:
 def another_unit_of_measure(f: Facts, parameters: Parameters) -> Hit:
     """The claim counts in another unit than the product's, and its units are off the usual by a known conversion
     factor: units per package, or shifted decimals. STRONG if the amount paid per unit is unusual as received and
-    usual once the units are converted, else MEDIUM. At issue are the units above the converted ones; where conversion
-    makes more of them, the state is asked.
+    usual once the units are converted, else MEDIUM. At issue are the units above the converted ones; if conversion
+    makes more of them, the action is an inquiry.
     """
     low, high = parameters.number("paid_to_wac_low"), parameters.number("paid_to_wac_high")
     after = f.f20_paid_per_unit_to_wac * f.f27_unit_factor

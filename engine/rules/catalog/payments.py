@@ -131,8 +131,8 @@ def _cut_off(f: Facts, parameters: Parameters) -> Column:
 )
 def reversal_never_credited(f: Facts, parameters: Parameters) -> Hit:
     """The pharmacy reversed the dispense too late for the invoice (R020 watches it), the invoice of the quarter of the
-    reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim still
-    stands. A claim that the state voided or replaced does not: if an invoice bills its units anyway, R038
+    reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim is
+    still live. A claim that the state voided or replaced is not: if an invoice bills its units anyway, R038
     finds them without a claim. A credit may also be in the ledger of settlements alone; one of a part of the units
     leaves the rest at issue.
     """

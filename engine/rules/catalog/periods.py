@@ -166,8 +166,8 @@ def line_near_the_bar(f: Facts, parameters: Parameters) -> Hit:
 def claim_near_the_bar(f: Facts, parameters: Parameters) -> Hit:
     """A manufacturer may dispute for twelve quarters. Counted from the period covered, or from the quarter in which its
     invoice was sent, the one after: a finding is barred from dispute if both readings are past, and warned of from
-    two quarters before the one that `clock_start` names. It is context, whatever is certain about it: it says of no
-    units that they are wrong.
+    two quarters before the one that `clock_start` names. It is context, whatever is certain about it: it puts no
+    units at issue.
     """
     sent = _number(F.coalesce(f.invoice_period, f.period)) + 1
     return _bar(parameters, state_invoiced(f), sent, _number(f.period))

@@ -72,7 +72,7 @@ def days_after_termination(f: Facts) -> Column:
 
 def line_of_terminated_product(f: Facts, parameters: Parameters) -> Hit:
     """The period began more than 365 days after the termination date. Totals have no dates of service, so claim-level
-    detail is asked for. Where use went on steadily long after the termination date, the date itself may be wrong.
+    detail is requested. Where use went on steadily long after the termination date, the date itself may be wrong.
     """
     late_after = parameters.integer("days_after_termination")
     days_after = days_between(f.period_start, f.termination_date)
