@@ -18,6 +18,16 @@ _UNITS, _UNIT_PRICE, _STRINGS = T.DecimalType(15, 3), T.DecimalType(15, 6), T.Ar
 _LONG, _INTEGER, _TIMESTAMP = T.LongType(), T.IntegerType(), T.TimestampType()
 
 
+def z_name(feature: str) -> str:
+    """Name of the column with a feature's robust z-score."""
+    return f"{feature}_z"
+
+
+def surprise_name(measure: str) -> str:
+    """Name of the column with a measure's surprise."""
+    return f"{measure}_surprise"
+
+
 def _fields(*pairs: tuple[str, T.DataType]) -> list[T.StructField]:
     return [T.StructField(name, kind) for name, kind in pairs]
 
@@ -235,7 +245,7 @@ CLAIM_FACTS = T.StructType(
     # NULL if no row is quarantined
     + [T.StructField("quarantined_claim_rows", _LONG)]
     + [T.StructField(name, _DOUBLE) for name in CLAIM_FEATURES]
-    + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
+    + [T.StructField(z_name(name), _DOUBLE) for name in CLAIM_FEATURES]
 )
 
 # Columns of the claim that are carried for every claim, see `claim_screen_schema`: read by facts, models and several
@@ -358,7 +368,7 @@ INVOICE_FACTS = T.StructType(
         ("peers", _LONG),
     )
     + [T.StructField(name, _DOUBLE) for name in INVOICE_FEATURES]
-    + [T.StructField(f"{name}_z", _DOUBLE) for name in INVOICE_FEATURES]
+    + [T.StructField(z_name(name), _DOUBLE) for name in INVOICE_FEATURES]
 )
 
 # One row per report of a Part D inflation rebate. period: the quarter with which its applicable period begins.

@@ -19,6 +19,7 @@ from engine.contracts.facts import (
     ELSEWHERE_FACTS,
     TAKEN_BACK_FACTS,
     UNBILLED_FACTS,
+    z_name,
 )
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.entity_families import FAMILIES, at_parent_of_day
@@ -74,7 +75,7 @@ _OF_PEERS = {
     "peers",
     "peer_median_units",
     "peer_median_units_per_day",
-    *(f"{feature}_z" for feature in CLAIM_FEATURES),
+    *(z_name(feature) for feature in CLAIM_FEATURES),
 }
 
 # The claim columns that joins with links and references use.
@@ -373,7 +374,7 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
             "peer_median_units_per_day": F.col("f25_units_per_day_median"),
         }
     )
-    joined = joined.withColumns({f"{f}_z": robust_z(f, False, settings) for f in CLAIM_FEATURES})
+    joined = joined.withColumns({z_name(f): robust_z(f, False, settings) for f in CLAIM_FEATURES})
     return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in schema))
 
 

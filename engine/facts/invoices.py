@@ -11,7 +11,14 @@ from pyspark.sql.window import WindowSpec
 
 from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
-from engine.contracts.facts import CORRECTED_FACTS, INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
+from engine.contracts.facts import (
+    CORRECTED_FACTS,
+    INVOICE_FACTS,
+    INVOICE_FEATURES,
+    PRODUCT_FACTS,
+    UNBILLED_FACTS,
+    z_name,
+)
 from engine.facts.families import flattened
 from engine.facts.feature import WHOLE_RUN, Feature
 from engine.facts.history import added_up
@@ -108,7 +115,7 @@ FEATURES = (
         "ratio",
     ),
 )
-_OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
+_OF_PEERS = {"peers", *(z_name(feature) for feature in INVOICE_FEATURES)}
 
 
 def invoice_facts(
@@ -403,6 +410,6 @@ def with_invoice_peers(facts: DataFrame, peers: DataFrame, settings: PeerSetting
     same = [F.col(key) == F.col(f"peer_{key}") for key in _PRODUCT_STRATUM]
     joined = facts.join(F.broadcast(renamed), on=same, how="left")  # one row per product and program
     joined = joined.withColumns(
-        {f"{feature}_z": robust_z(feature, feature in _RATIO_FEATURES, settings) for feature in INVOICE_FEATURES}
+        {z_name(feature): robust_z(feature, feature in _RATIO_FEATURES, settings) for feature in INVOICE_FEATURES}
     )
     return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in INVOICE_FACTS.fields))

@@ -11,14 +11,10 @@ from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, WHOLE_RUN, Feature
 from engine.intervals import join_as_of
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import divide, max_struct
+from engine.runtime.expressions import as_double, divide, max_struct
 
 _UNIT_PRICE = T.DecimalType(15, 6)
 _QUARTER = f"{AT_SERVICE}, its quarter"
-
-
-def _double(name: str) -> Column:
-    return F.col(name).cast("double")
 
 
 def paid_per_unit_to_wac() -> Column:
@@ -26,25 +22,25 @@ def paid_per_unit_to_wac() -> Column:
 
     Near 1 for brands; far below at 340B acquisition cost, and far from 1 if the units are wrong.
     """
-    return divide(_double("amount_paid"), _double("ndc_units") * _double("price_wac"))
+    return divide(as_double("amount_paid"), as_double("ndc_units") * as_double("price_wac"))
 
 
 def amount_paid_to_market_price() -> Column:
     """F21: amount paid / (NDC units x market price in force at the date of service)."""
-    return divide(_double("amount_paid"), _double("ndc_units") * _double("market_price"))
+    return divide(as_double("amount_paid"), as_double("ndc_units") * as_double("market_price"))
 
 
 def aac_gap() -> Column:
     """F22: the difference between the discount from WAC at which the claim was paid and that of the ceiling price."""
-    wac = _double("price_wac")
-    paid_per_unit = divide(_double("amount_paid"), _double("ndc_units"))
-    return F.abs(divide(wac - paid_per_unit, wac) - divide(wac - _double("price_ceiling"), wac))
+    wac = as_double("price_wac")
+    paid_per_unit = divide(as_double("amount_paid"), as_double("ndc_units"))
+    return F.abs(divide(wac - paid_per_unit, wac) - divide(wac - as_double("price_ceiling"), wac))
 
 
 def rebate_to_paid() -> Column:
     """F23: NDC units x URA / amount paid; above 1.5 the units are suspect. URA: ours, else the payer's."""
     rebate_per_unit = F.coalesce("price_ura", "unit_rebate_amount").cast("double")
-    return divide(_double("ndc_units") * rebate_per_unit, _double("amount_paid"))
+    return divide(as_double("ndc_units") * rebate_per_unit, as_double("amount_paid"))
 
 
 def mfp_ceiling_gap() -> Column:

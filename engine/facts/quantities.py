@@ -11,7 +11,7 @@ from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
 from engine.facts.snapshots import known_from, least_known_from
 from engine.intervals import join_as_of, join_product
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import array_contains, divide, rint, round_double
+from engine.runtime.expressions import array_contains, as_double, divide, rint, round_double
 
 _AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
 _CONVERSION = "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit"
@@ -23,29 +23,25 @@ CONVERSION_FACTS = (
 )
 
 
-def _double(name: str) -> Column:
-    return F.col(name).cast("double")
-
-
 def units_per_prescription() -> Column:
     """F24: NDC units on the line."""
-    return _double("ndc_units")
+    return as_double("ndc_units")
 
 
 def units_per_day() -> Column:
     """F25: NDC units / days supply."""
-    return divide(_double("ndc_units"), _double("days_supply"))
+    return divide(as_double("ndc_units"), as_double("days_supply"))
 
 
 def package_remainder() -> Column:
     """F26: distance of units / units per package from a whole number, 0 to 0.5 packages."""
-    packages = divide(_double("ndc_units"), _double("units_per_package"))
+    packages = divide(as_double("ndc_units"), as_double("units_per_package"))
     return round_double(F.abs(packages - rint(packages)), 9)
 
 
 def factor_error() -> Column:
     """F28: NDC units / (HCPCS units x crosswalk factor); 1 if the state converted as the crosswalk does."""
-    return divide(_double("ndc_units"), _double("hcpcs_units") * _double("hcpcs_factor"))
+    return divide(as_double("ndc_units"), as_double("hcpcs_units") * as_double("hcpcs_factor"))
 
 
 FEATURES = (

@@ -19,10 +19,9 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
 from engine.contracts.codes import Subject
-from engine.contracts.facts import FEATURE_WORDS
+from engine.contracts.facts import FEATURE_WORDS, surprise_name
 from engine.contracts.findings import FEATURE_REASON, MOST_RELATED_ROWS
 from engine.models.flags import benjamini_hochberg
-from engine.models.inputs import surprise_name
 from engine.models.month_statistics import Numbers, dispersion, part, rounded, volume
 from engine.models.peer_grid import PeerGrid
 from engine.models.reason_words import part_in_words

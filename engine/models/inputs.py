@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.contracts.facts import surprise_name, z_name
 from engine.runtime.expressions import any_of
 
 # 99.5th percentile of a normal distribution, in standard deviations.
@@ -15,16 +16,6 @@ _Z_OUTSIDE = 2.576
 
 
 Z, SURPRISE = "z", "surprise"
-
-
-def z_name(feature: str) -> str:
-    """Name of the column with a feature's robust z-score."""
-    return f"{feature}_z"
-
-
-def surprise_name(measure: str) -> str:
-    """Name of the column with a measure's surprise."""
-    return f"{measure}_surprise"
 
 
 def input_name(feature: str, inputs: str = Z) -> str:

@@ -18,8 +18,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
 from engine.contracts.codes import Program, Subject
-from engine.contracts.facts import CLAIM_MEASURES, INVOICE_MEASURES
-from engine.models.inputs import surprise_name
+from engine.contracts.facts import CLAIM_MEASURES, INVOICE_MEASURES, surprise_name
 from engine.models.peer_grid import Keys, Matrix, PeerGrid
 from engine.runtime.expressions import divide
 from engine.runtime.sharing import share

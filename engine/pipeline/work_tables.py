@@ -22,6 +22,8 @@ from engine.contracts.facts import (
     INVOICE_MEASURES,
     TAKEN_BACK_FACTS,
     UNBILLED_FACTS,
+    surprise_name,
+    z_name,
 )
 from engine.contracts.findings import DISPUTE_LINES, RULE_RESULT, SCORES
 from engine.contracts.forms import FORM_LINES
@@ -273,7 +275,7 @@ _ON_CLAIMS = (
 # Columns that are not written: they are added to every row from its peers when the facts are read.
 _FROM_PEERS = {
     *("peers", "peer_median_units", "peer_median_units_per_day", "f27_unit_factor", "f27_unit_factor_distance"),
-    *(f"{measure}_z" for measure in (*CLAIM_FEATURES, *INVOICE_FEATURES)),
+    *(z_name(measure) for measure in (*CLAIM_FEATURES, *INVOICE_FEATURES)),
 }
 
 
@@ -397,7 +399,7 @@ _READ_BY_MODELS = {
 
 
 def _measured(subject: Subject, schema: T.StructType, measures: tuple[str, ...]) -> T.StructType:
-    surprises = [f"{measure}_surprise double" for measure in measures]
+    surprises = [f"{surprise_name(measure)} double" for measure in measures]
     return _schema([schema[name] for name in _READ_BY_MODELS[subject]], *surprises, "has_surprising_measure boolean")
 
 

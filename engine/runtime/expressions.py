@@ -223,6 +223,11 @@ def rint(number: Column) -> Column:
     return F.when(F.abs(value) < _MOST_WHOLE, (value + F.lit(_TO_WHOLE)) - F.lit(_TO_WHOLE)).otherwise(value)
 
 
+def as_double(name: str) -> Column:
+    """A column as a double."""
+    return F.col(name).cast("double")
+
+
 def round_double(number: Column, digits: int) -> Column:
     """A double rounded half-up to decimal digits, from its shortest decimal text: 1.005 to two digits is 1.01.
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
-from engine.contracts.facts import CLAIM_FEATURES
-from engine.models.inputs import z_name
+from engine.contracts.facts import CLAIM_FEATURES, z_name
 
 FEATURES = CLAIM_FEATURES
 

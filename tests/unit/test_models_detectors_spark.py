@@ -15,12 +15,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.contracts.facts import z_name
 from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.batches import contributions_column, score_column
 from engine.models.calibration import calibrate, p_values
 from engine.models.explanation import explain
-from engine.models.inputs import model_inputs, z_name
+from engine.models.inputs import model_inputs
 from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, MlflowSettings, ModelSettings
 from engine.tracking import Tracker

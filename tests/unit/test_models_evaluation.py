@@ -13,11 +13,11 @@ from pyspark.sql import SparkSession
 from sklearn.metrics import average_precision_score
 
 from engine.contracts.codes import Subject
+from engine.contracts.facts import z_name
 from engine.models import figures
 from engine.models.anomaly_model import fit_model
 from engine.models.calibration import calibrate, p_values
 from engine.models.evaluation import Known, evaluate
-from engine.models.inputs import z_name
 from engine.models.measures import Truth, measured
 from engine.models.ranking import Ranking, overlap_at
 from engine.models.scoring import anomaly_scores

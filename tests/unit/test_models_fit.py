@@ -12,10 +12,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Subject
-from engine.contracts.facts import INVOICE_FEATURES
+from engine.contracts.facts import INVOICE_FEATURES, z_name
 from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
-from engine.models.inputs import can_be_scored, z_name
+from engine.models.inputs import can_be_scored
 from engine.models.sample import training_sample
 from engine.models.scorers.flat_forest import FlatForest
 from engine.settings import ClaimModelSettings, IsolationForestSettings, ModelSettings

@@ -11,12 +11,11 @@ from pyspark.sql import Row, SparkSession
 from sklearn.ensemble import IsolationForest
 
 from engine.contracts.codes import Subject
-from engine.contracts.facts import INVOICE_FEATURES
+from engine.contracts.facts import INVOICE_FEATURES, z_name
 from engine.contracts.findings import FEATURE_REASON
 from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.explanation import explain
-from engine.models.inputs import z_name
 from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, InvoiceModelSettings, IsolationForestSettings, ModelSettings
 from tests.unit.models_rows import FEATURES, as_spark, claim_rows
