@@ -21,7 +21,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT / "benchmarks"), str(PROJECT)]
@@ -205,6 +205,7 @@ class Benchmark:
         different = 0
         for one, other in pairs:
             same_forest = (one in ENGINES) == (other in ENGINES)
+            found: Literal["values", "none"]
             if same_forest:
                 what, mine, found = "scores", results[other], "values"
             elif model is None:

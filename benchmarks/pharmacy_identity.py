@@ -17,6 +17,7 @@ import re
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,7 @@ def whole_places(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     places = rows.sort_values(["contract_id", "pharmacy_name", "address"]).drop_duplicates("contract_id")
     streets = [re.sub(r"^\S+\s+", "", address) for address in places.address if starts_with_house(address)]
     described = []
+    place: Any
     for place in places.itertuples():
         rng = random.Random(f"{seed} whole {place.contract_id}")
         has_street = starts_with_house(place.address)
@@ -137,7 +139,7 @@ def respelled(text: str, forms: dict[str, str]) -> str:
     return " ".join(forms.get(word, word) for word in text.split())
 
 
-def damaged(place, others: list, rng: random.Random) -> tuple[dict, list[str]]:
+def damaged(place: Any, others: list[Any], rng: random.Random) -> tuple[dict[str, Any], list[str]]:
     """A row of the pharmacy table for a place, and what happened to it."""
     happened = []
 
@@ -152,11 +154,12 @@ def damaged(place, others: list, rng: random.Random) -> tuple[dict, list[str]]:
     elif happens("legal and trade name", bool(place.trade)):
         name = f"{place.legal} DBA {place.trade}"
     numbered = STORE_NUMBER.search(name)
-    number = next(filter(None, numbered.groups()), None) if numbered else None
+    number = next((group for group in numbered.groups() if group), None) if numbered else None
     if happens("store number dropped", number is not None):
         name = STORE_NUMBER.sub("", name).strip()
     elif happens("store number written otherwise", number is not None):
-        name = STORE_NUMBER.sub(rng.choice([f"#{number}", f"# {int(number):05d}", f"STORE {number}"]), name)
+        padded = f"# {int(number or 0):05d}"
+        name = STORE_NUMBER.sub(rng.choice([f"#{number}", padded, f"STORE {number}"]), name)
     elif happens("store number added", number is None):
         name = f"{name} #{rng.randint(1, 9999)}"
     if happens("moved"):
@@ -187,10 +190,10 @@ def damaged(place, others: list, rng: random.Random) -> tuple[dict, list[str]]:
     return row, happened or ["none"]
 
 
-def pharmacy_table(places: pd.DataFrame, seed: int) -> tuple[list[dict], pd.DataFrame]:
+def pharmacy_table(places: pd.DataFrame, seed: int) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """Rows of `pharmacies`, and the held-out answer: contract_id, npi, is_left_out, damage."""
     made_up = npis(np.arange(2 * len(places)) * 7919 % 100_000_000)
-    others = list(places.itertuples())
+    others: list[Any] = list(places.itertuples())
     rows, answers = [], []
     for place, npi, former in zip(others, made_up[::2], made_up[1::2], strict=True):
         rng = random.Random(f"{seed} damage {place.contract_id}")
@@ -206,7 +209,7 @@ def pharmacy_table(places: pd.DataFrame, seed: int) -> tuple[list[dict], pd.Data
     return rows, pd.DataFrame(answers)
 
 
-def resolved(spark: SparkSession, contract_rows: DataFrame, pharmacies: list[dict]) -> pd.DataFrame:
+def resolved(spark: SparkSession, contract_rows: DataFrame, pharmacies: list[dict[str, Any]]) -> pd.DataFrame:
     schema = TABLES["pharmacies"].schema
     table = spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in pharmacies], schema)
     found = resolve_pharmacies(contract_rows, table, PharmacyIdentitySettings())
@@ -278,8 +281,8 @@ def main() -> None:
             found = resolved(spark, contract_rows, pharmacies).merge(answers, on="contract_id", validate="m:1")
             assert len(found) == len(rows), title
             so_far.append(found.assign(seed=seed))
-    for title, found in results.items():
-        report(title, pd.concat(found, ignore_index=True))
+    for title, by_seed in results.items():
+        report(title, pd.concat(by_seed, ignore_index=True))
     spark.stop()
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession, Window
+from pyspark.sql import Column, SparkSession, Window
 from pyspark.sql import functions as F
 from sklearn.ensemble import IsolationForest
 
@@ -58,10 +59,10 @@ def main(source: str) -> None:
     spark.sparkContext.setLogLevel("ERROR")
     lap("session")
 
-    def rx(column: str):
+    def rx(column: str) -> Column:
         return F.regexp_replace(F.regexp_extract(F.trim(column), r"^0*(\d{4,12})", 1), "^0+", "")
 
-    def ndc(column: str):
+    def ndc(column: str) -> Column:
         return F.lpad(F.regexp_replace(column, "-", ""), 11, "0")
 
     rebate = (
@@ -189,7 +190,7 @@ def main(source: str) -> None:
     forest = IsolationForest(n_estimators=200, random_state=1).fit(sample.to_numpy())
     model = spark.sparkContext.broadcast(forest)
 
-    def score(batches):
+    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             matrix = np.column_stack([batch.column(c).to_numpy(zero_copy_only=False) for c in columns])
             yield pa.RecordBatch.from_arrays(

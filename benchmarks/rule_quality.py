@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from pyspark.sql import SparkSession
 
 from engine import pipeline
 from engine.rules import rule_titles
@@ -39,6 +41,8 @@ AS_OF = date(2026, 9, 30)
 LOOK_FOR_THE_UNUSUAL = ("R037", "R052")
 
 Pairs = set[tuple[str, str]]
+# Results of rules by row and rule.
+Hits = dict[tuple[str, str], dict[str, Any]]
 
 
 @dataclass
@@ -102,7 +106,7 @@ def measure(dispenses: int, seeds: list[int], folder: Path, changes: list[str]) 
     return quality
 
 
-def findings_of(spark, settings: Settings, claims: Path, runs: Path) -> pd.DataFrame:
+def findings_of(spark: SparkSession, settings: Settings, claims: Path, runs: Path) -> pd.DataFrame:
     # the generated product file lists every product there is, so that an NDC which it does not hold means something
     products = TableLocation(path="products.parquet", complete=True)
     changed = {
@@ -124,19 +128,21 @@ def pairs(folder: Path) -> Pairs:
 def add(quality: Quality, claims: Path, findings: pd.DataFrame) -> None:
     truth = pd.read_parquet(claims / "truth").set_index(["source_row_id", "rule_id"])
     look_alikes, watch = (pairs(claims / name) for name in ("look_alikes", "watch"))
-    hits = {(row.source_row_id, hit["rule_id"]): hit for row in findings.itertuples() for hit in row.rules}
+    columns = zip(findings.source_row_id, findings.rules, strict=True)
+    hits: Hits = {(row, hit["rule_id"]): hit for row, rules in columns for hit in rules}
     found = findings.set_index("source_row_id")
     tallies = quality.rules
-    for (row, rule), planted in zip(truth.index, truth.itertuples(), strict=True):
+    planted: Iterable[tuple[Any, Any]] = truth.units_at_issue.items()
+    for (row, rule), units_planted in planted:
         tallies[rule].planted += 1
         if (row, rule) not in hits:
             print(f"not found: {rule} on {row}")
-        elif pd.notna(planted.units_at_issue):
+        elif pd.notna(units_planted):
             units = hits[row, rule]["units_at_issue"]
             tallies[rule].units_stated += 1
-            tallies[rule].units_right += units == planted.units_at_issue
-            if units != planted.units_at_issue:
-                print(f"units of {rule} on {row}: {units}, planted {planted.units_at_issue}")
+            tallies[rule].units_right += units == units_planted
+            if units != units_planted:
+                print(f"units of {rule} on {row}: {units}, planted {units_planted}")
     for row, rule in sorted(look_alikes):
         tallies[rule].look_alikes += 1
         tallies[rule].look_alikes_flagged += (row, rule) in hits
@@ -154,7 +160,7 @@ def add(quality: Quality, claims: Path, findings: pd.DataFrame) -> None:
     add_pairs(quality, truth, look_alikes, hits, found)
 
 
-def add_pairs(quality: Quality, truth: pd.DataFrame, look_alikes: Pairs, hits: dict, found: pd.DataFrame) -> None:
+def add_pairs(quality: Quality, truth: pd.DataFrame, look_alikes: Pairs, hits: Hits, found: pd.DataFrame) -> None:
     alike = defaultdict(list)
     for row, rule in look_alikes:
         alike[row].append(rule)
@@ -185,7 +191,7 @@ def add_pairs(quality: Quality, truth: pd.DataFrame, look_alikes: Pairs, hits: d
                     print(f"finding on {row} ({', '.join(rules)}): {units} {code}, planted {expected} {expected_code}")
 
 
-def hits_all(hits: dict, row: str, rules: Iterable[str]) -> bool:
+def hits_all(hits: Hits, row: str, rules: Iterable[str]) -> bool:
     return all((row, rule) in hits for rule in rules)
 
 

@@ -15,6 +15,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ def main() -> None:
         scorer = fit_scorer(training, settings, detectors)
         library = _library(kind, training, detectors)
         scorer.contributions(rows[:1])  # compiled
-        contenders = {"ours": lambda scorer=scorer: scorer.scores(rows)}
+        contenders: dict[str, Callable[[], object]] = {"ours": partial(scorer.scores, rows)}
         if library is not None:
-            contenders["library"] = lambda library=library: library(rows)
+            contenders["library"] = partial(library, rows)
         best = _best(contenders, options.repeats)
         explained = rows[: max(options.rows // 10, 1)]
-        seconds = _best({"": lambda scorer=scorer, few=explained: scorer.contributions(few)}, options.repeats)[""]
+        seconds = _best({"": partial(scorer.contributions, explained)}, options.repeats)[""]
         theirs = f"{options.rows / best['library']:,.0f}" if library is not None else "-"
         ratio = f"{best['library'] / best['ours']:.2f}" if library is not None else "-"
         gap = f"{np.abs(scorer.scores(rows) / library(rows) - 1).max():.0e}" if library is not None else "-"
@@ -92,6 +93,7 @@ def _library(kind: str, training: np.ndarray, detectors: dict[str, Any]) -> Call
 
 def _on_spark(scorer: Scorer, options: argparse.Namespace) -> None:
     import mlflow
+    from pyspark.sql import Column
     from pyspark.sql import functions as F
 
     from engine.contracts.codes import Subject
@@ -132,7 +134,11 @@ def _on_spark(scorer: Scorer, options: argparse.Namespace) -> None:
                 contributions_column(spark, scorer, inputs, 50_000), F.lit(0.0), lambda total, part: total + part
             ),
         }
-        best = _best({name: (lambda c=column: rows.agg(F.sum(c)).collect()) for name, column in contenders.items()}, 2)
+
+        def add_up(scores: Column) -> None:
+            rows.agg(F.sum(scores)).collect()
+
+        best = _best({name: partial(add_up, column) for name, column in contenders.items()}, 2)
         print(pd.Series({name: f"{count / seconds:,.0f} rows/s" for name, seconds in best.items()}).to_string())
     spark.stop()
 

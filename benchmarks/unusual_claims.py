@@ -19,6 +19,7 @@ import shutil
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,22 +54,23 @@ def changed(claims: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) ->
     """`claims` with the rows at these places changed, one kind each in turn; the column `kind` names it."""
     claims = claims.assign(kind=pd.Series(None, index=claims.index, dtype=object))
     per_unit = (claims["amount_paid"].astype(float) / claims["units"].astype(float)).where(claims["units"] > 0)
+    cells: Any = claims.at
     for turn, row in enumerate(rows):
         kind = KINDS[turn % len(KINDS)]
-        units, paid, days = (claims.at[row, name] for name in ("units", "amount_paid", "days_supply"))
+        units, paid, days = (cells[row, name] for name in ("units", "amount_paid", "days_supply"))
         if kind in UNIT_FACTORS:
-            claims.at[row, "units"] = units * UNIT_FACTORS[kind]
-            if claims.at[row, "rebate_amount"] is not None:
-                claims.at[row, "rebate_amount"] = claims.at[row, "rebate_amount"] * UNIT_FACTORS[kind]
+            cells[row, "units"] = units * UNIT_FACTORS[kind]
+            if cells[row, "rebate_amount"] is not None:
+                cells[row, "rebate_amount"] = cells[row, "rebate_amount"] * UNIT_FACTORS[kind]
         elif kind in PAID_FACTORS:
-            claims.at[row, "amount_paid"] = (paid * Decimal(PAID_FACTORS[kind])).quantize(CENT, ROUND_HALF_UP)
+            cells[row, "amount_paid"] = (paid * Decimal(PAID_FACTORS[kind])).quantize(CENT, ROUND_HALF_UP)
         elif kind == OTHER_PRICE:
-            other = rng.choice(np.flatnonzero((claims["ndc"] != claims.at[row, "ndc"]) & (per_unit > 0)))
+            other = rng.choice(np.flatnonzero((claims["ndc"] != cells[row, "ndc"]) & (per_unit > 0)))
             amount = Decimal(repr(float(per_unit.iloc[other]))) * units
-            claims.at[row, "amount_paid"] = amount.quantize(CENT, ROUND_HALF_UP)
+            cells[row, "amount_paid"] = amount.quantize(CENT, ROUND_HALF_UP)
         else:
-            claims.at[row, "days_supply"] = rng.choice([d for d in DAYS if max(d / days, days / d) >= 2])
-        claims.at[row, "kind"] = kind
+            cells[row, "days_supply"] = rng.choice([d for d in DAYS if max(d / days, days / d) >= 2])
+        cells[row, "kind"] = kind
     return claims
 
 

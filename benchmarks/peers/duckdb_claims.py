@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared import (
+from peers.shared import (
     FEATURES,
     FEWEST_PEERS,
     HASH_STEPS,

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared import (
+from peers.shared import (
     FEATURES,
     FEWEST_PEERS,
     HASH_STEPS,
@@ -61,10 +62,13 @@ DECIMALS = {
 CLAIM = ["program", "payer_id", "plan_id", "kind", "claim_id", "claim_line"]
 STREAM = ["key_pharmacy", "script", "program", "payer_id", "rebate_type"]
 # log2(m / u) in millionths: how much the agreement of each field says (Fellegi and Sunter, 1969)
-WEIGHTS = {
+WEIGHTS: dict[str, dict[Any, int]] = {
     "days": {True: 3_652_000, False: -1_862_000},
     "same_ndc": {"EXACT": 5_459_000, "CONVERTED": 4_322_000, "NEAR": 3_322_000, "FAR": 0, "": 1_322_000},
     "same_product": {"EXACT": 3_322_000, "CONVERTED": 2_000_000, "NEAR": 2_000_000, "FAR": 263_000, "": 2_000_000},
+}
+# Of equal and of different values.
+WEIGHTS_OF_EQUALITY = {
     "fill": (1_108_000, -4_196_000),
     "prescriber_npi": (3_278_000, -4_907_000),
     "bin": (2_693_000, -4_824_000),
@@ -158,9 +162,9 @@ def live_rebate_claims(tables: dict[str, pd.DataFrame], heirs: dict[str, str], a
     rows["claim_line"] = rows.claim_line.fillna(1).astype("int64")
     rows["period"] = rows.period.str.upper().str.replace("-", "", regex=False)
     npis = tables["pharmacies"].dropna(subset=["ncpdp_id"]).drop_duplicates(["ncpdp_id", "npi"])
-    npis = npis[~npis.ncpdp_id.duplicated(keep=False)].set_index("ncpdp_id").npi
+    npi_of = npis[~npis.ncpdp_id.duplicated(keep=False)].set_index("ncpdp_id")["npi"]
     needs_npi = rows.pharmacy_npi.isna()
-    by_ncpdp = rows.pharmacy_ncpdp_id[needs_npi].map(npis).fillna("NCPDP:" + rows.pharmacy_ncpdp_id[needs_npi])
+    by_ncpdp = rows.pharmacy_ncpdp_id[needs_npi].map(npi_of).fillna("NCPDP:" + rows.pharmacy_ncpdp_id[needs_npi])
     rows["pharmacy"] = rows.pharmacy_npi.fillna(by_ncpdp.astype("string[pyarrow]"))
     rows["key_pharmacy"] = rows.pharmacy.where(~rows.pharmacy.isin(heirs.keys()), rows.pharmacy.map(heirs))
     is_medicaid = rows.program.str.startswith("MDRP")
@@ -235,8 +239,8 @@ def live_entity_claims(tables: dict[str, pd.DataFrame], heirs: dict[str, str], a
     rows["is_medical"] = (rows.claim_type == "MEDICAL").fillna(False).astype(bool)
     rows["script"] = rows.script.where(~rows.is_medical, rows.claim_id)
     parents = tables["covered_entities"].dropna().drop_duplicates()
-    parents = parents[~parents.entity_id.duplicated(keep=False)].set_index("entity_id").parent_entity_id
-    rows["parent"] = rows.entity_id.map(parents).astype("string[pyarrow]").fillna(rows.entity_id)
+    parent_of = parents[~parents.entity_id.duplicated(keep=False)].set_index("entity_id")["parent_entity_id"]
+    rows["parent"] = rows.entity_id.map(parent_of).astype("string[pyarrow]").fillna(rows.entity_id)
     rows["submitted"] = micros(rows.submitted_at)
     rows = rows.rename(columns={"pharmacy_npi": "pharmacy"})
     dispense = ["parent", "pharmacy", "script", "date_of_service", "ndc9", "fill"]
@@ -349,7 +353,7 @@ def tiers_and_scores(pairs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     counted = step[alike.index].groupby([alike.parent, step[alike.index]]).size()
     whole = counted.groupby(level=0).transform("sum")
     clear = counted[(whole >= 5) & (counted >= 0.8 * whole) & (counted.index.get_level_values(1) > 0)]
-    shifts = dict(clear.index.to_flat_index())
+    shifts = dict(clear.index.tolist())
     shift = pairs.parent.map(shifts).astype("float64").fillna(0.0)
     same_fill = (pairs.fill == pairs.fill_entity) | (pairs.fill.isna() & pairs.fill_entity.isna())
     is_shifted = (shift != 0) & (step == shift)
@@ -369,10 +373,10 @@ def tiers_and_scores(pairs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     score = same_day.map(WEIGHTS["days"]).to_numpy()
     by_ndc, by_product = (pairs.amount.map(WEIGHTS[name]).to_numpy() for name in ("same_ndc", "same_product"))
     score = score + np.where(same_ndc, by_ndc, by_product)
-    yes, no = WEIGHTS["fill"]
+    yes, no = WEIGHTS_OF_EQUALITY["fill"]
     score = score + np.where(step.isna(), 0, np.where(step == shift, yes, no))
     for name in ("prescriber_npi", "bin"):
-        yes, no = WEIGHTS[name]
+        yes, no = WEIGHTS_OF_EQUALITY[name]
         other = pairs[f"{name}_entity"]
         is_same = (pairs[name] == other).fillna(False).to_numpy(dtype=bool)
         score = score + np.where(pairs[name].isna() | other.isna(), 0, np.where(is_same, yes, no))
@@ -394,7 +398,7 @@ def carries_340b_flag(rebate: pd.DataFrame) -> pd.Series:
     }
     flagged = pd.Series(False, index=rebate.index)
     for state, program, claim_type, flag, begin in identifiers_340b():
-        field, value = flag.split()
+        field, value = str(flag).split()
         codes = columns[field].dropna()
         codes = codes[("|" + codes.str.replace(" ", "", regex=False) + "|").str.contains(f"|{value}|", regex=False)]
         rows = rebate.loc[codes.index]
@@ -504,14 +508,14 @@ def with_peers(rows: pd.DataFrame) -> pd.DataFrame:
     usual = group.map(median(units))
     log = np.log(units.where(units > 0)).round(11) - np.log(usual.where(usual > 0)).round(11)
     package = rows.units_per_package.where(rows.units_per_package != 1)
-    factors = [package, 1 / package, 10.0, 0.1, 1000.0, 0.001]
+    factors: list[Any] = [package, 1 / package, 10.0, 0.1, 1000.0, 0.001]
     apart = [(log - np.round(np.log(factor), 11)).abs() for factor in factors]
     rows["f27_unit_factor_distance"] = pd.concat(apart, axis=1).min(axis=1)
     for feature in FEATURES:
         middle = median(rows[feature])
         deviation = (rows[feature] - group.map(middle)).abs()
-        scale = np.maximum(1.4826 * deviation[sample].groupby(chosen).median(), 0.05 * middle.abs()).clip(lower=0.01)
-        z = (rows[feature] - group.map(middle)) / group.map(scale)
+        scale: Any = np.maximum(1.4826 * deviation[sample].groupby(chosen).median(), 0.05 * middle.abs())
+        z = (rows[feature] - group.map(middle)) / group.map(scale.clip(lower=0.01))
         rows[f"{feature}_z"] = z.clip(-10, 10)
     return rows
 

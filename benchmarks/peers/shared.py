@@ -126,10 +126,10 @@ def assign(edges: pd.DataFrame) -> pd.DataFrame:
         order = np.argsort(groups, kind="stable")
         for group in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
             if len(group) == 1:
-                best, ties = [int(group[0])], []
+                best, ties = np.array(group), []
             else:
-                best, ties = _best(free.iloc[group])
-                best, ties = [int(group[b]) for b in best], [(int(group[a]), int(group[b])) for a, b in ties]
+                of_group, equal_pairs = _best(free.iloc[group])
+                best, ties = group[of_group], [(int(group[a]), int(group[b])) for a, b in equal_pairs]
             chosen += [free.index[b] for b in best]
             equal += [(free.index[a], free.index[b]) for a, b in ties]
             used_rebate |= set(free.rebate.iloc[best])

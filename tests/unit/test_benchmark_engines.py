@@ -27,7 +27,7 @@ def results(
     features: list[tuple[str, float, float]] | tuple[Any, ...] = (),
     scores: list[tuple[str, float]] | tuple[Any, ...] = (),
 ) -> Any:
-    from agreement import Results  # type: ignore[import-not-found]  # on the path of the benchmark
+    from agreement import Results
 
     return Results(
         pd.DataFrame(links, columns=["source_row_id", "link_source_row_id", "tier"]),
@@ -106,7 +106,7 @@ def test_scores_of_other_forests_may_differ_but_not_the_scored_rows() -> None:
 
 
 def test_stages_add_up_to_the_whole_command() -> None:
-    from engines import stage_seconds  # type: ignore[import-not-found]  # on the path of the benchmark
+    from engines import stage_seconds
 
     steps = ("read", "prepare", "link", "facts", "screen", "score", "rules", "findings", "exports")
     engine = dict(zip(steps, range(1, 10), strict=True))
@@ -146,7 +146,7 @@ def test_without_a_package_the_command_names_what_to_install(
 
 
 def assigned(*edges: tuple[int, ...]) -> list[tuple[int, int]]:
-    from peers.shared import assign  # type: ignore[import-not-found]  # on the path of the benchmark
+    from peers.shared import assign
 
     columns = ["rebate", "entity", "tier", "score", "days"]
     frame = pd.DataFrame(edges, columns=columns).assign(
