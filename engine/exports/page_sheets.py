@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import xlsxwriter
 
 from engine.exports.formats import Formats
+from engine.exports.plain_text import plain
 
 HEADER_HEIGHT, LINE_HEIGHT = 18, 14
 _INDENT = 2  # width of an indent, in characters
@@ -37,7 +38,7 @@ class Page:
     def title(self, text: str, under: str = "") -> None:
         """Write the first line of the page, and a note under it."""
         self.sheet.set_row(self.row, 24)
-        self.sheet.write_string(self.row, 0, text, self._formats.title)
+        self.sheet.write_string(self.row, 0, plain(text), self._formats.title)
         self.row += 1
         if under:
             self.note(under)
@@ -46,19 +47,20 @@ class Page:
     def heading(self, text: str) -> None:
         """Write a heading after an empty row."""
         self.row += 1
-        self.sheet.write_string(self.row, 0, text, self._formats.heading)
+        self.sheet.write_string(self.row, 0, plain(text), self._formats.heading)
         self.row += 1
 
     def note(self, text: str) -> None:
         """Write a line of small print."""
-        self.sheet.write_string(self.row, 0, text, self._formats.quiet_line)
+        self.sheet.write_string(self.row, 0, plain(text), self._formats.quiet_line)
         self.row += 1
 
     def pairs(self, lines: Iterable[tuple[str, str]], over: int = 1) -> None:
         """Write a label and a text; a text wider than its column wraps across that many columns."""
         width = sum(self._widths[1 : 1 + over]) - _INDENT
-        for label, text in lines:
-            self.sheet.write_string(self.row, 0, label, self._formats.label)
+        for label, value in lines:
+            text = plain(value)
+            self.sheet.write_string(self.row, 0, plain(label), self._formats.label)
             if over > 1 and len(text) > width:
                 self.sheet.set_row(self.row, LINE_HEIGHT * -(-len(text) // width))
                 self.sheet.merge_range(self.row, 1, self.row, over, text, self._formats.wrapped)
@@ -73,7 +75,8 @@ class Page:
             self.sheet.write_string(self.row, place, text, self._formats.header)
         self.row += 1
         first = self.row
-        for row in rows:
+        for values in rows:
+            row = [plain(value) if isinstance(value, str) else value for value in values]
             self._set_height(row, formats)
             for place, (value, cell_format) in enumerate(zip(row, formats, strict=True)):
                 if value is None:

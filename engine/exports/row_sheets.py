@@ -33,11 +33,8 @@ _MOST_PAGES = 3  # next to each other
 # Characters of a wrapped line lost to the indent and to words that move to the next line.
 _LOST_PER_LINE = 5
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
-# In UTF-8: an underscore, the first byte of U+FFFE and U+FFFF; first and last bytes of any white space.
-_RARE_BYTES = b"_\xef"
+# In UTF-8: first and last bytes of any white space.
 _BLANK_BYTES = bytes([*range(0x21), *range(0x7F, 0x100)])
-_RARE = "_x[0-9a-fA-F]{4}_|\ufffe|\uffff"
-_NO_CHARACTERS = re.compile("[\ufffe\uffff]")
 _EXCEL_DAY_OF_1970 = 25_569
 _FIRST_EXCEL_DAY = 61  # 1 March 1900: Excel counts a nonexistent 29 February 1900
 
@@ -181,11 +178,8 @@ def _lines(texts: pa.Array, width: int) -> Any:
 
 def _escaped(texts: pa.Array) -> pa.Array:
     """XML text. The format escapes characters as `_x0041_`; a text that contains this gets its underscore escaped."""
-    if has_any(texts, _RARE_BYTES) and pc.any(pc.match_substring_regex(texts, _RARE)).as_py():
-        rare = [
-            None if text is None else _NO_CHARACTERS.sub("", _ESCAPE.sub(r"_x005F\1", text))
-            for text in texts.to_pylist()
-        ]
+    if has_any(texts, b"_") and pc.any(pc.match_substring_regex(texts, _ESCAPE.pattern)).as_py():
+        rare = [None if text is None else _ESCAPE.sub(r"_x005F\1", text) for text in texts.to_pylist()]
         texts = pa.array(rare, pa.string())
     if has_any(texts, b"&<>"):
         for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):

@@ -24,7 +24,7 @@ from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, PARTY_WORDS, RO
 from engine.errors import InputError, Problem
 from engine.exports.batches import in_priority_order
 from engine.exports.csv_files import csv_writer
-from engine.exports.plain_text import plain, safe_text
+from engine.exports.plain_text import cut, plain, safe_text
 from engine.exports.side_by_side import shown
 from engine.exports.totals import is_dismissed
 from engine.runtime.storage import Storage
@@ -33,8 +33,8 @@ TICKETS_NAME = "tickets.csv"
 ISSUE_KEY, EXTERNAL_ID = "Issue key", "External issue ID"
 LABEL_COLUMNS = 6
 _HEADINGS = (ISSUE_KEY, EXTERNAL_ID, "Issue Type", "Summary", "Description", "Priority", "Due date")
-# JIRA refuses summaries of 255 or more characters and descriptions of more than 32,767.
-_LONGEST_SUMMARY, _LONGEST_DESCRIPTION = 254, 32_767
+# JIRA refuses summaries of 255 or more characters, descriptions of more than 32,767 and labels of more than 255.
+_LONGEST_SUMMARY, _LONGEST_DESCRIPTION, _LONGEST_LABEL = 254, 32_767, 255
 _SOON = timedelta(days=14)
 _PRIORITIES = {
     Evidence.STRONG.value: "High",
@@ -93,7 +93,7 @@ def write_tickets(tickets: Sequence[Ticket], storage: Storage, uri: str, keys: M
         for ticket in tickets:
             labels = [_label(text) for text in ticket.labels[:LABEL_COLUMNS]]
             cells = [
-                known.get(ticket.external_id),
+                safe_text(known.get(ticket.external_id)),
                 ticket.external_id,
                 "Task",
                 safe_text(plain(ticket.summary, _LONGEST_SUMMARY - 1)),
@@ -236,12 +236,12 @@ def _labels(finding: dict[str, Any], rules: Sequence[str], payer: str) -> tuple[
 
 def _label(text: str) -> str:
     """Labels, without blanks."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-=+@")
+    return cut(re.sub(r"[^\w.-]+", "-", text).strip("-=+@"), _LONGEST_LABEL)
 
 
 def _lines(text: str) -> str:
     """Text of several lines, each safe for a spreadsheet that opens the file before JIRA does."""
-    return "\n".join(safe_text(line) or "" for line in text.split("\n"))[:_LONGEST_DESCRIPTION]
+    return cut("\n".join(safe_text(line) or "" for line in text.split("\n")), _LONGEST_DESCRIPTION)
 
 
 def _heading(text: str) -> str:

@@ -7,10 +7,13 @@ their classes, and what the finding says; None: no finding may be drafted or cla
 from __future__ import annotations
 
 import csv
+import itertools
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests import hostile_texts
 
 AS_OF = "2026-02-15"
 NOT_STATED = "not stated"
@@ -1471,6 +1474,25 @@ def _built(build: Callable[[World], None], number: int) -> World:
     return world
 
 
+def _add_hostile_texts(tables: dict[str, list[dict[str, str]]]) -> None:
+    """Names and claim numbers that would do harm if they did not stay text; equal ones stay equal."""
+    texts = itertools.cycle(hostile_texts.TEXTS)
+    added: dict[str, str] = {}
+    names = {
+        "products": ("product_name", "labeler_name"),
+        "invoices": ("product_name",),
+        "covered_entities": ("name", "contact_name", "contact_phone"),
+        "pharmacies": ("name",),
+    }
+    for table, rows in tables.items():
+        for row in rows:
+            row |= {name: next(texts) for name in names.get(table, ())}
+            for name in ("claim_id", "prior_claim_id"):
+                if row.get(name, "").startswith("C"):
+                    text = next(text for text in texts if len(text) < 100)
+                    row[name] = added.setdefault(row[name], f"{text}{row[name]}{text}")
+
+
 def write(folder: Path) -> None:
     """All scenarios as one input, and what they share."""
     tables: dict[str, list[dict[str, str]]] = defaultdict(list)
@@ -1484,6 +1506,7 @@ def write(folder: Path) -> None:
     tables["rebate_contracts"] += [
         {"payer_id": "PBM-A", "contract_id": "A-1", "excludes_340b": "false", "begin_date": "2025-01-01"}
     ]
+    _add_hostile_texts(tables)
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in tables.items():
         columns = list(dict.fromkeys(column for row in rows for column in row))

@@ -181,7 +181,7 @@ def test_every_field_of_a_csv_file_is_quoted(spark: SparkSession, tmp_path: Path
             for start in ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\u200b=", "\ufeff =")
         ),
         ("\u00a0@x", "'\u00a0@x"),
-        ("\t=1", "'\t=1"),
+        ("\t=1", "'\t'=1"),
         ("\r=1", "' =1"),
         ("x\n=cmd|'/c calc'!A0", "x =cmd|'/c calc'!A0"),
         ("x;=cmd", "x;'=cmd"),

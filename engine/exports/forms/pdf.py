@@ -20,9 +20,11 @@ from reportlab.platypus import Flowable, LongTable, Paragraph, SimpleDocTemplate
 
 from engine.contracts.forms import EVIDENCE_COLUMNS, REMITTED, CellKind, FilledForm
 from engine.exports.forms.sheet import EVIDENCE_TITLES
-from engine.exports.plain_text import plain
+from engine.exports.plain_text import cut, plain
 
 _MARGIN = 0.4 * inch
+# Characters of the form's name, a field of the header and a cell; the CSV file and the workbook have longer texts.
+_LONGEST_NAME, _LONGEST_FIELD, _LONGEST_CELL = 90, 300, 1_000
 _INK, _SHADE, _LINE = colors.HexColor("#1F2937"), colors.HexColor("#E5ECF4"), colors.HexColor("#9AA5B1")
 _DRAFT = colors.Color(0.75, 0.25, 0.1, alpha=0.16)
 # Relative widths, scaled to the width of the page.
@@ -36,7 +38,7 @@ _DIGITS = {CellKind.UNITS: ",.3f", CellKind.PRICE: ".6f", CellKind.MONEY: ",.2f"
 
 def _fonts(form: FilledForm) -> tuple[str, str]:
     """Names of the regular and bold fonts: built into every PDF reader unless the form contains other letters."""
-    texts = [text for _, text in form.header]
+    texts = [form.title, *(text for _, text in form.header)]
     texts += [str(value) for line in (*form.lines, *form.evidence) for value in line.values() if isinstance(value, str)]
     try:
         "".join(texts).encode("latin-1")
@@ -70,7 +72,7 @@ def write_pdf(form: FilledForm, path: Path) -> None:
         "label": ParagraphStyle("label", text, fontName=bold, fontSize=8, leading=10),
         "title": ParagraphStyle("title", text, fontName=bold, fontSize=12, leading=16),
     }
-    name = f"{'DRAFT - ' if form.is_draft else ''}{form.title}, {form.state}, {form.period}"
+    name = plain(f"{'DRAFT - ' if form.is_draft else ''}{form.title}, {form.state}, {form.period}", _LONGEST_NAME)
     document = SimpleDocTemplate(
         str(path),
         pagesize=landscape(letter),
@@ -79,11 +81,17 @@ def write_pdf(form: FilledForm, path: Path) -> None:
         topMargin=_MARGIN,
         bottomMargin=0.6 * inch,
         title=name,
-        author=form.labeler_name or form.labeler_code,
+        author=plain(form.labeler_name or form.labeler_code, _LONGEST_FIELD),
         invariant=1,
     )
-    story: list[Flowable] = [Paragraph(escape(form.title), styles["title"]), _header(form, styles, document.width)]
-    story += [Spacer(1, 8), _lines(form, styles, document.width), Spacer(1, 6), _footer(form, styles)]
+    story: list[Flowable] = [_paragraph(form.title, styles["title"], _LONGEST_FIELD)]
+    story += [
+        _header(form, styles, document.width),
+        Spacer(1, 8),
+        _lines(form, styles, document.width),
+        Spacer(1, 6),
+        _footer(form, styles),
+    ]
     if form.evidence:
         story += [Spacer(1, 14), Paragraph("Evidence for the disputed units", styles["title"]), Spacer(1, 4)]
         story.append(_evidence(form, styles, document.width))
@@ -97,7 +105,8 @@ def _header(form: FilledForm, styles: dict[str, Any], width: float) -> Table:
     rows = []
     for number in range(half):
         pair = [left[number], right[number] if number < len(right) else ("", "")]
-        rows.append([Paragraph(escape(plain(cell)), styles[kind]) for field in pair for cell, kind in _of_field(field)])
+        cells = [cell for field in pair for cell in _of_field(field)]
+        rows.append([_paragraph(cell, styles[kind], _LONGEST_FIELD) for cell, kind in cells])
     table = Table(rows, colWidths=[width * part for part in (0.17, 0.31, 0.12, 0.4)], hAlign="LEFT")
     line = [("LINEBELOW", (place, 0), (place, -1), 0.4, _LINE) for place in (1, 3)]
     table.setStyle(TableStyle([*line, ("TOPPADDING", (0, 0), (-1, -1), 1), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]))
@@ -134,7 +143,9 @@ def _table(
     heads: int,
     more: Sequence[tuple[Any, ...]] = (),
 ) -> LongTable:
-    table = LongTable(rows, colWidths=[width * part / sum(parts) for part in parts], repeatRows=heads)
+    widths = [width * part / sum(parts) for part in parts]
+    # a row with a text longer than a page continues on the next
+    table = LongTable(rows, colWidths=widths, repeatRows=heads, splitInRow=1)
     text = styles["text"]
     style: list[tuple[Any, ...]] = [
         ("FONT", (0, 0), (-1, -1), text.fontName, text.fontSize, text.leading),
@@ -176,7 +187,22 @@ def _cell(value: Any, kind: CellKind, styles: dict[str, Any]) -> Paragraph | str
     """A cell: text is wrapped; numbers are drawn unwrapped, which is far faster."""
     if value is None:
         return ""
-    return Paragraph(escape(plain(str(value))), styles["text"]) if kind is CellKind.TEXT else _number(value, kind)
+    if kind is not CellKind.TEXT:
+        return _number(value, kind)
+    return _paragraph(str(value), styles["text"], _LONGEST_CELL)
+
+
+def _paragraph(text: str, style: ParagraphStyle, longest: int) -> Paragraph:
+    return Paragraph(escape(cut(_drawn(plain(text, longest), style.fontName), longest)), style)
+
+
+def _drawn(text: str, font: str) -> str:
+    """Text with a visible escape for each character that the embedded font lacks, or that readers could not copy."""
+    glyphs = getattr(pdfmetrics.getFont(font).face, "charToGlyph", None)
+    if glyphs is None:
+        return text
+    known = ((letter, ord(letter)) for letter in text)
+    return "".join(c if code in glyphs and code < 0x10000 else f"\\u{code:04x}" for c, code in known)
 
 
 def _number(value: Any, kind: CellKind) -> str:
@@ -189,7 +215,7 @@ def _page(form: FilledForm, name: str, regular: str, bold: str) -> Callable[[Any
         canvas.saveState()
         canvas.setFillColor(_INK)
         canvas.setFont(regular, 7)
-        canvas.drawString(_MARGIN, 0.32 * inch, plain(name))
+        canvas.drawString(_MARGIN, 0.32 * inch, _drawn(name, regular))
         canvas.drawRightString(width - _MARGIN, 0.32 * inch, f"Page {document.page}")
         if form.is_draft:
             canvas.setFont(bold, 9)

@@ -48,7 +48,7 @@ def write_workbook(form: FilledForm, path: Path) -> None:
 
 
 def _name(form: FilledForm) -> str:
-    return f"{'DRAFT - ' if form.is_draft else ''}{form.title}, {form.state}, {form.period}"
+    return plain(f"{'DRAFT - ' if form.is_draft else ''}{form.title}, {form.state}, {form.period}", 255)
 
 
 def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
@@ -58,7 +58,7 @@ def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     sheet.hide_gridlines(2)
     for place, column in enumerate(form.columns):
         sheet.set_column(place, place, _width(form, column))
-    sheet.write_string(0, 0, form.title, made.title)
+    sheet.write_string(0, 0, plain(form.title), made.title)
     if form.is_draft:
         sheet.write_string(1, 0, "DRAFT - not for submission", made.draft)
     half = (len(form.header) + 1) // 2
@@ -135,7 +135,8 @@ def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     sheet = book.add_worksheet("Evidence")
     made = _Formats(book)
     sheet.hide_gridlines(2)
-    sheet.write_string(0, 0, f"Evidence for the disputed units of this form, {form.state} {form.period}", made.title)
+    title = plain(f"Evidence for the disputed units of this form, {form.state} {form.period}")
+    sheet.write_string(0, 0, title, made.title)
     for place, name in enumerate(EVIDENCE_COLUMNS):
         shown = [str(row[name]) for row in form.evidence if row[name] is not None]
         sheet.set_column(place, place, _width_of([*EVIDENCE_TITLES[name].split(), *shown]))
