@@ -31,6 +31,8 @@ _NAMES = {
 }
 # The columns of a finding that an analyst fills in, apart from the decision itself.
 _ENTERED = ("reason", "units", "comment", "decided_by", "decided_at")
+# A row is an entry if this column is filled in.
+_DECIDING = {DECISIONS: "decision", OUTCOMES: "answer"}
 _DELIMITERS = ",;\t|"
 
 
@@ -60,8 +62,8 @@ def entries_of(path: Path) -> tuple[list[Entry], int]:
     """The rows of a file with a decision or an answer, and the number of rows that have only other entries.
 
     In a workbook, every visible sheet that has the columns is read, in any order of columns; rows hidden by a filter
-    count too. A row without a decision (or answer) is not an entry, whatever else it contains. Raises InputError if the
-    file cannot be read or no sheet has the columns.
+    count too. A row with a decision and an answer is two entries; a row with neither is none, whatever else it has.
+    Raises InputError if the file cannot be read or no sheet has the columns.
     """
     is_workbook = path.suffix.lower() in _WORKBOOKS
     sheets = _sheets_of_workbook(path) if is_workbook else [_OpenSheet(path.name, _rows_of_csv(path))]
@@ -69,23 +71,24 @@ def entries_of(path: Path) -> tuple[list[Entry], int]:
     undecided, recognized = 0, False
     for sheet in sheets:
         header = [_column(heading) for heading in next(sheet.rows, [])]
-        table = _table_of(header)
-        if table is None:
+        tables = _tables_of(header)
+        if not tables:
             continue
         recognized = True
-        names, deciding = _NAMES[table], "decision" if table == DECISIONS else "answer"
-        bad: dict[int, list[str]] = {}
+        unreadable: dict[int, list[str]] = {}
         for row, place in sheet.unreadable_cells():
-            if place < len(header) and header[place] in names:
-                bad.setdefault(row, []).append(header[place])
+            if place < len(header):
+                unreadable.setdefault(row, []).append(header[place])
         for number, cells in enumerate(sheet.rows, start=2):
             values = {column: _value(cell) for column, cell in zip(header, cells, strict=False) if column}
-            cells_by_name = {column: values.get(column) for column in names}
-            entry = Entry(table, cells_by_name, f"{sheet.name}, row {number}", tuple(bad.get(number, ())))
-            if entry.cells[deciding] is not None or deciding in entry.unreadable:
-                entries.append(entry)
-            elif table == DECISIONS and any(entry.cells[column] is not None for column in _ENTERED):
-                undecided += 1
+            for table in tables:
+                own = {column: values.get(column) for column in _NAMES[table]}
+                bad = tuple(column for column in unreadable.get(number, ()) if column in own)
+                entry = Entry(table, own, f"{sheet.name}, row {number}", bad)
+                if own[_DECIDING[table]] is not None or _DECIDING[table] in bad:
+                    entries.append(entry)
+                elif table == DECISIONS and any(own[column] is not None for column in _ENTERED):
+                    undecided += 1
     if not recognized:
         raise InputError(
             Problem(
@@ -105,12 +108,10 @@ def _column(heading: Any) -> str:
     return _ALSO.get(name, name)
 
 
-def _table_of(header: Sequence[str]) -> str | None:
-    if "finding_id" in header and "decision" in header:
-        return DECISIONS
-    if {"answered_on", "answer"} <= set(header) and {"finding_id", "case_id"} & set(header):
-        return OUTCOMES
-    return None
+def _tables_of(header: Sequence[str]) -> list[str]:
+    """The tables that rows under this header belong to: decisions, outcomes, or both."""
+    named = {DECISIONS: {"finding_id"}, OUTCOMES: {"finding_id", "case_id"}}
+    return [table for table, ids in named.items() if _DECIDING[table] in header and ids & {*header}]
 
 
 def _value(cell: Any) -> Any:

@@ -18,6 +18,7 @@ class Abilities:
             may be compressed.
         reads_every_parquet_type: any physical and logical type, or an error for the declared type; other engines cast
             silently.
+        checks_text: text columns of Parquet files that are not UTF-8 fail; other engines show other characters.
         reads_json: JSON lines strictly, with descriptions of their content.
         reads_further_formats: formats that are looked up by name (delta, orc, avro, ...).
         reads_data_sources: data sources in Python. The embedded engine holds Python's lock while it waits for the
@@ -28,6 +29,7 @@ class Abilities:
 
     names_files: bool
     reads_every_parquet_type: bool
+    checks_text: bool
     reads_json: bool
     reads_further_formats: bool
     reads_data_sources: bool
@@ -41,6 +43,7 @@ def abilities(spark: SparkSession) -> Abilities:
         return Abilities(
             names_files=False,
             reads_every_parquet_type=False,
+            checks_text=True,
             reads_json=False,
             reads_further_formats=False,
             reads_data_sources=False,
@@ -50,6 +53,7 @@ def abilities(spark: SparkSession) -> Abilities:
     return Abilities(
         names_files=True,
         reads_every_parquet_type=True,
+        checks_text=False,
         reads_json=True,
         reads_further_formats=True,
         reads_data_sources=True,

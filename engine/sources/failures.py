@@ -78,6 +78,17 @@ def damaged_page(uri: str) -> Problem:
     return Problem("an input file cannot be read", _tidy(uri), "a damaged Parquet page", to_do=_TO_DO)
 
 
+def not_text(column: str, uri: str, stored_as: str = "") -> Problem:
+    """The problem of a Parquet column of text that holds other bytes; shown as text, they would be other values."""
+    return Problem(
+        f"{column} has bytes that are not UTF-8 text",
+        _tidy(uri),
+        stored_as,
+        "text; a Parquet column without annotation is read as UTF-8",
+        "write the column as a UTF-8 string",
+    )
+
+
 def suspect(file: Path | None) -> None:
     """Remember a Parquet file that an engine reads directly, to check it if the engine fails without naming a file."""
     if file is not None:
@@ -96,11 +107,21 @@ def _damaged_input(causes: Iterable[Cause]) -> InputError | None:
         return None
     for file in reversed(_suspects):
         try:
-            for _ in pq.ParquetFile(file).iter_batches():
-                pass
+            for batch in pq.ParquetFile(file).iter_batches():
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    if not _is_text_if_stated(column):
+                        return InputError(not_text(f"column {name}", str(file)))
         except (pa.ArrowException, OSError):
             return InputError(damaged_page(str(file)))
     return None
+
+
+def _is_text_if_stated(column: pa.Array) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _is_of_reading(cause: Cause) -> bool:

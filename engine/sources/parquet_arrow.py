@@ -73,7 +73,17 @@ def _column(column: WantedColumn, batch: pa.RecordBatch) -> pa.Array:
         return _microseconds_of_day(array).cast(pa.string())
     if column.kind == "timestamp":
         return _microseconds(array)
+    if column.kind == "string":
+        return _checked(array.cast(pa.string()), column.not_text)
     return array.cast(_ARROW[column.kind] if column.kind in _ARROW else _decimal(column.kind))
+
+
+def _checked(text: pa.Array, not_text: str) -> pa.Array:
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        raise RuntimeError(not_text) from None
+    return text
 
 
 def _text(array: pa.Array, not_text: str) -> pa.Array:

@@ -70,6 +70,11 @@ class StoredColumn:
         return self.value_type.simpleString()
 
     @property
+    def is_text(self) -> bool:
+        """Whether the file says that the values are text."""
+        return self.decode is None and isinstance(self.read_as, T.StringType)
+
+    @property
     def is_number(self) -> bool:
         """Whether the values are numbers."""
         return self.is_half_float or (isinstance(self.read_as, T.NumericType) and self.decode is None)

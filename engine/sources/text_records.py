@@ -244,6 +244,8 @@ def _wrong_bytes(opener: Opener, name: str, encoding: str) -> DamagedTextError:
     with opener() as stored:
         content = decompressed(stored, name)
         ends_with_return = False
+        if content.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            others = {}  # its first bytes state the encoding, so the file is damaged
         while True:
             chunk = content.read(_CHUNK)
             if not wrong:
@@ -263,6 +265,8 @@ def _wrong_bytes(opener: Opener, name: str, encoding: str) -> DamagedTextError:
                 break
     # every byte is valid in cp437, so it is only suggested if nothing else fits
     fits = [candidate for candidate in others if candidate != _LAST_RESORT] or list(others)
+    if not fits:
+        return DamagedTextError(f"a damaged character of {_usual(encoding)}", line)
     return DamagedTextError(f"bytes that are not {_usual(encoding)}", line, fits)
 
 
@@ -271,4 +275,10 @@ def _line_ends(text: str) -> int:
 
 
 def _usual(encoding: str) -> str:
-    return {"cp1252": "windows-1252", "utf-8": "UTF-8", "ascii": "ASCII"}.get(encoding, encoding)
+    return {
+        "cp1252": "windows-1252",
+        "utf-8": "UTF-8",
+        "utf-16-le": "UTF-16",
+        "utf-16-be": "UTF-16",
+        "ascii": "ASCII",
+    }.get(encoding, encoding)

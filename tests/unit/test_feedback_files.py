@@ -111,6 +111,24 @@ def test_decisions_and_outcomes_with_the_contracts_own_column_names(tmp_path: Pa
     assert row["units_credited"] is None
 
 
+def test_a_row_with_a_decision_and_an_answer_is_both(tmp_path: Path) -> None:
+    both = decided(1) | {"Answered on": date(2026, 6, 20), "Answer": "ACCEPTED", "Units credited": 3}
+    answered = {"Finding id": "f2", "Answered on": date(2026, 6, 21), "Answer": "REJECTED"}
+    result, undecided = read(workbook(tmp_path / "a.xlsx", [both, answered, decided(3)], headings=tuple(both)))
+    assert (result.problems, undecided) == ([], 0)
+    assert [row["finding_id"] for row in result.decisions] == ["f1", "f3"]
+    assert [(row["finding_id"], row["answer"], row["units_credited"]) for row in result.outcomes] == [
+        ("f1", "ACCEPTED", Decimal(3)),
+        ("f2", "REJECTED", None),
+    ]
+
+
+def test_an_answer_without_a_column_for_its_day_is_said(tmp_path: Path) -> None:
+    result, _ = read(text_file(tmp_path / "a.csv", [{**decided(1), "Decided on": "2026-06-01", "Answer": "ACCEPTED"}]))
+    assert len(result.decisions) == 1
+    assert [problem.what for problem in result.problems] == ["no day of the answer"]
+
+
 @pytest.mark.parametrize(
     ("cells", "what", "found"),
     [

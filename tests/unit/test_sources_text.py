@@ -84,6 +84,16 @@ def test_bytes_that_are_not_utf8(folder: Folder, name: str) -> None:
     assert values(opened, "owner") == [("Zoë",), ("plain",)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_half_a_character_in_a_file_that_says_it_is_utf16(folder: Folder, encoding: str) -> None:
+    text = "\ufefflabeler_code,owner\n00001,plain\n00002,Z\ud800\n"
+    folder.put("labelers.csv", text.encode(encoding, "surrogatepass"))
+    message = folder.refusal()
+    assert "a damaged character of UTF-16, line 3" in message
+    assert "ask the sender for the file again" in message
+    assert "windows-1252" not in message
+
+
 def test_files_of_one_table_in_several_encodings_by_their_byte_order_marks(folder: Folder) -> None:
     folder.put("in/1.csv", "labeler_code,owner\r\n00001,Zoë\r\n".encode("utf-16"))
     folder.put("in/2.csv", "Owner,Labeler Code\r\nZoë,00002\r\n".encode("utf-8-sig"))

@@ -390,6 +390,8 @@ def _damaged(table: str, uri: str, error: DamagedTextError) -> Problem:
     if "bytes" in error.damage or "byte" in error.damage:
         expected = "text in the encoding of the settings (default: UTF-8)"
         to_do = f"set {setting} to the encoding in which the file was written"
+    elif "damaged character" in error.damage:
+        expected = "whole characters"
     if error.fits:
         expected = f"fits {' or '.join(error.fits)}"
         to_do = f"set {setting}: {error.fits[0]}"

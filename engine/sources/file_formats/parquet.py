@@ -23,7 +23,7 @@ from engine.runtime.parquet import read_schema
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
 from engine.sources.contents import contents
-from engine.sources.failures import damaged_page, suspect
+from engine.sources.failures import damaged_page, not_text, suspect
 from engine.sources.frames import (
     column_named,
     one_spelling,
@@ -196,10 +196,9 @@ class ParquetFiles(Reader):
 
     def _value(self, column: StoredColumn) -> Column:
         received = column_named(column.name)
-        if column.decode is None:
-            return received
-        value = column.decode(received)
-        return self._checked_text(value, column) if column.is_bytes else value
+        value = received if column.decode is None else column.decode(received)
+        is_unchecked = column.is_bytes or (column.is_text and not abilities(self._spark).checks_text)
+        return self._checked_text(value, column) if is_unchecked else value
 
     def _checked_text(self, text: Column, column: StoredColumn) -> Column:
         """Stop the run at bytes that are not text; shown as text, they would be different values."""
@@ -207,13 +206,8 @@ class ParquetFiles(Reader):
         return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
 
     def _not_text(self, column: StoredColumn) -> Problem:
-        return Problem(
-            f"column {column.name} of table {self._location.table.name} has bytes that are not UTF-8 text",
-            self._location.uri,
-            f"type {column.stored_as}",
-            "text; a Parquet column without annotation is read as UTF-8",
-            "write the column as a UTF-8 string",
-        )
+        of_table = f"column {column.name} of table {self._location.table.name}"
+        return not_text(of_table, self._location.uri, f"type {column.stored_as}")
 
     def _refuse_conflicts(self, partitions: dict[str, str]) -> None:
         """Check that a column in both folder names and files has the folder's value or NULL in every row."""
