@@ -13,7 +13,7 @@ from engine.contracts.cases import CASES, CaseStatus
 from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.positions import Position
 from engine.rules import ROOT_CAUSES, Root
-from engine.runtime.expressions import decimal_of_double, divide_decimals, max_struct, min_struct, nulls, sort
+from engine.runtime.expressions import decimal_of_double, divide_decimals, greatest_of_groups, nulls, sort
 from engine.settings import CounterpartySettings
 
 _UNITS, _MONEY, _SUM = "decimal(15,3)", "decimal(18,2)", "decimal(38,3)"
@@ -36,6 +36,7 @@ _MEASURES = {
 _PAIR_RULE = "R046"
 _CAUSES = sorted({*ROOT_CAUSES.values()}, key=lambda cause: cause.name)
 _NO_DEADLINE = "9999-12-31"
+_DAY_LENGTH, _MOST_LETTERS = len(_NO_DEADLINE), 100
 _NAMES = {"name": "string", "contact": "string"}
 
 
@@ -75,7 +76,8 @@ def cases_of(findings: DataFrame, known: CaseInput, counterparties: Mapping[str,
         *(column.alias(name) for name, column in evidence.items()),
         *_sums(),
         F.array_join(sort(F.collect_set("dispute_code")), ", ").alias("codes"),
-        min_struct(F.coalesce("deadline_date", F.lit(_NO_DEADLINE).cast("date")).alias("day"), "deadline_kind").alias(
+        # as text: the least of structs takes long for many groups
+        F.min(F.concat(F.col("deadline_date").cast("string"), F.coalesce("deadline_kind", F.lit("")))).alias(
             "deadline"
         ),
         F.min("last_day_date").alias("last_day_date"),
@@ -89,13 +91,15 @@ def cases_of(findings: DataFrame, known: CaseInput, counterparties: Mapping[str,
     groups = _with_names(groups, known, counterparties)
     subject = F.coalesce(*(F.when(F.col(_SUBJECT_COLUMNS[each]) > 0, F.lit(each.value)) for each in _COUNTED_FIRST))
     groups = groups.withColumn("counted_subject", subject)
-    has_deadline = F.col("deadline.day") < F.lit(_NO_DEADLINE).cast("date")
+    has_deadline = F.col("deadline") < F.lit(_NO_DEADLINE)
     groups = groups.withColumns(
         {
             **{name: _of_counted(name) for name in (*_MEASURES, "findings_without_price")},
             "expected_recovery": _of_counted("recovery"),
-            "deadline_date": F.when(has_deadline, F.col("deadline.day")),
-            "deadline_kind": F.when(has_deadline, F.col("deadline.deadline_kind")).otherwise(F.lit("NONE")),
+            "deadline_date": F.when(has_deadline, F.substring("deadline", 1, _DAY_LENGTH).cast("date")),
+            "deadline_kind": F.when(
+                has_deadline, F.nullif(F.substring("deadline", _DAY_LENGTH + 1, _MOST_LETTERS), F.lit(""))
+            ).otherwise(F.lit("NONE")),
             "codes": F.nullif("codes", F.lit("")),
             "root_words": _root_words(),
             "status": _status(),
@@ -167,8 +171,8 @@ def _with_progress(rows: DataFrame, known: CaseInput) -> DataFrame:
 def _last_answers(outcomes: DataFrame, name: str) -> DataFrame:
     """`name` and last: the latest answer for each value; NO_ANSWER is not an answer."""
     answers = outcomes.where(F.col(name).isNotNull() & (F.col("answer") != "NO_ANSWER"))
-    last = max_struct("answered_on", "answer", "units_credited", "amount_credited")
-    return answers.groupBy(name).agg(last.alias("last"))
+    fields = ("answered_on", "answer", "units_credited", "amount_credited")
+    return greatest_of_groups(answers, [name], fields, into="last")
 
 
 def _is_accepted() -> Column:
@@ -279,17 +283,17 @@ def _entity_names(entities: DataFrame | None) -> DataFrame | None:
     if entities is None:
         return None
     contact = F.nullif(F.concat_ws(", ", "contact_name", "contact_phone"), F.lit(""))
-    named = entities.select("entity_id", "snapshot_date", "participating_start", "name", contact.alias("contact"))
-    last = max_struct("snapshot_date", "participating_start", "name", "contact")
-    return named.groupBy(F.col("entity_id").alias("key")).agg(last.alias("last"))
+    fields = ("snapshot_date", "participating_start", "name", "contact")
+    named = entities.select(F.col("entity_id").alias("key"), *fields[:-1], contact.alias("contact"))
+    return greatest_of_groups(named, ["key"], fields, into="last")
 
 
 def _pharmacy_names(pharmacies: DataFrame | None) -> DataFrame | None:
     """key, name and contact (telephone) of each pharmacy, from its row with the latest snapshot."""
     if pharmacies is None:
         return None
-    named = pharmacies.select("npi", "snapshot_date", "name", F.col("phone").alias("contact"))
-    return named.groupBy(F.col("npi").alias("key")).agg(max_struct("snapshot_date", "name", "contact").alias("last"))
+    named = pharmacies.select(F.col("npi").alias("key"), "snapshot_date", "name", F.col("phone").alias("contact"))
+    return greatest_of_groups(named, ["key"], ("snapshot_date", "name", "contact"), into="last")
 
 
 def _named(rows: DataFrame, names: DataFrame | None, key: Column, prefix: str) -> DataFrame:

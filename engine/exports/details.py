@@ -16,7 +16,7 @@ from engine.contracts.codes import Subject
 from engine.exports.redacted import masked_rx
 from engine.exports.side_by_side import FIELDS
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import min_struct
+from engine.runtime.expressions import least_of_groups
 
 REBATE, OF_340B = "rebate claim", "340B claim"
 # The rows that a rule names are ordered nearest first; the first few determine the other claim.
@@ -74,10 +74,10 @@ def finding_details(
     )
     first = named.join(claims, on=F.col("other_id") == F.col("source_row_id"), how="inner")
     # 340B claims before rebate claims, then the nearest; for an id in both feeds, either row
-    other = min_struct((F.col("kind") != OF_340B).alias("later"), "place", "source_row_id", "fields")
-    first = (
-        first.groupBy("finding_id").agg(other.alias("first")).select("finding_id", F.col("first.fields").alias("other"))
-    )
+    first = first.withColumn("is_later", F.col("kind") != OF_340B)
+    order = ("is_later", "place", "source_row_id")
+    first = least_of_groups(first, ["finding_id"], order, into="first", others=["fields"])
+    first = first.select("finding_id", F.col("first.fields").alias("other"))
     rows = mine.select("finding_id", F.col("fields").alias("own")).join(first, on="finding_id", how="left")
     return _named(own, rows, references)
 

@@ -13,7 +13,7 @@ from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
 from engine.npi import npi_of_key
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import min_struct
+from engine.runtime.expressions import least_of_groups
 
 FEATURES = tuple(
     Feature(
@@ -84,10 +84,13 @@ def _listings(exclusions: DataFrame, listed: str, words: str) -> DataFrame:
         "mef_snapshot_date": F.col("snapshot_date"),
     }
     keys = {f"listed_{listed}": listed, f"state_{listed}": "medicaid_state", f"quarter_{listed}": "quarter"}
-    buys_none = (~F.col("buys_at_340b")).alias("buys_none")
-    first = min_struct(buys_none, *(value.alias(name) for name, value in values.items())).alias("first")
-    found = exclusions.where(F.col(listed).isNotNull()).groupBy(*(F.col(own).alias(name) for name, own in keys.items()))
-    return found.agg(first).select(*keys, F.struct(*(f"first.{name}" for name in values)).alias(f"by_{listed}"))
+    listings = exclusions.where(F.col(listed).isNotNull()).select(
+        *(F.col(own).alias(name) for name, own in keys.items()),
+        (~F.col("buys_at_340b")).alias("buys_none"),
+        *(value.alias(name) for name, value in values.items()),
+    )
+    first = least_of_groups(listings, [*keys], ("buys_none", *values), into="first")
+    return first.select(*keys, F.struct(*(f"first.{name}" for name in values)).alias(f"by_{listed}"))
 
 
 def _with_buyers(exclusions: DataFrame, chargebacks: DataFrame | None, families: DataFrame | None) -> DataFrame:

@@ -11,7 +11,7 @@ from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, WHOLE_RUN, Feature
 from engine.intervals import join_as_of
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import as_double, divide, max_struct
+from engine.runtime.expressions import as_double, divide, greatest_of_groups
 
 _UNIT_PRICE = T.DecimalType(15, 6)
 _QUARTER = f"{AT_SERVICE}, its quarter"
@@ -116,11 +116,10 @@ def with_prices(
     """
     if prices is None:
         return rows.withColumn(into, absent(T.StructField(name, _UNIT_PRICE) for name in names))
-    price = [F.col(column).alias(name) for name, column in names.items()]
-    latest = (
-        prices.groupBy(F.col("ndc11").alias("price_ndc11"), F.col("period").alias("price_quarter"))
-        .agg(max_struct("snapshot_date", *price).alias("latest"))
-        .select("price_ndc11", "price_quarter", F.struct(*(f"latest.{name}" for name in names)).alias(into))
+    keys = {"price_ndc11": "ndc11", "price_quarter": "period"}
+    named = prices.select(*(F.col(column).alias(name) for name, column in (keys | names).items()), "snapshot_date")
+    latest = greatest_of_groups(named, [*keys], ("snapshot_date", *names), into="latest").select(
+        *keys, F.struct(*(f"latest.{name}" for name in names)).alias(into)
     )
     same = [F.col("ndc11") == F.col("price_ndc11"), quarter == F.col("price_quarter")]
     joined = rows.join(F.broadcast(latest), on=same, how="left")  # one row per product and quarter

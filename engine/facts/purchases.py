@@ -14,7 +14,7 @@ from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
 from engine.intervals import covers, quarter_index
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import array_contains, divide, log, max_struct
+from engine.runtime.expressions import array_contains, divide, greatest_of_groups, log
 
 QUARTERS_APART = 2
 QUARTERS_ADDED_UP = TRAILING_QUARTERS
@@ -144,8 +144,9 @@ def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:
     """Add NDC units to `bought`; NULL if the product or its package is not known."""
     if products is None:
         return bought.withColumn("units", F.lit(None).cast(_SUM))
-    latest = max_struct("valid_from", "snapshot_date", "units_per_package")["units_per_package"]
-    packages = products.groupBy(F.col("ndc11").alias("product_ndc11")).agg(latest.alias("units_per_package"))
+    fields = ("valid_from", "snapshot_date", "units_per_package")
+    latest = greatest_of_groups(products, ["ndc11"], fields, into="latest")
+    packages = latest.select(F.col("ndc11").alias("product_ndc11"), F.col("latest.units_per_package"))
     joined = bought.join(F.broadcast(packages), on=F.col("ndc11") == F.col("product_ndc11"), how="left")
     return joined.withColumn("units", (F.col("packages") * F.col("units_per_package")).cast(_SUM))
 

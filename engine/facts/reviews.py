@@ -17,7 +17,7 @@ from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
 from engine.intervals import quarter_index
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import max_struct
+from engine.runtime.expressions import greatest_of_groups
 
 _CONFIRMED = ("ACCEPTED", "PARTIAL")
 _RESPONDED = (*_CONFIRMED, "REJECTED")
@@ -57,11 +57,9 @@ def with_reviews(
         unknown = F.lit(None).cast("double")
         return rows.withColumns({"f51_dup_rate_pharm": unknown, "f52_ce_precision": unknown})
     # If there are several answers, the last one counts.
-    answered = (
-        outcomes.where(F.col("answered_on") < F.lit(as_of))
-        .groupBy(F.col("source_row_id").alias("answered_row_id"))
-        .agg(max_struct("answered_on", "answer")["answer"].alias("answer"))
-    )
+    answers = outcomes.where(F.col("answered_on") < F.lit(as_of)).withColumnRenamed("source_row_id", "answered_row_id")
+    last = greatest_of_groups(answers, ["answered_row_id"], ("answered_on", "answer"), into="last")
+    answered = last.select("answered_row_id", F.col("last.answer").alias("answer"))
     is_answered = F.col("source_row_id") == F.col("answered_row_id")
     by = {"quarter": quarter_index(F.col("date_of_service"))}
     sums = {

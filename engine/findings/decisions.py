@@ -10,8 +10,10 @@ from pyspark.sql import functions as F
 
 from engine.contracts.findings import FINDINGS
 from engine.rules import ANOMALY_RULE
-from engine.runtime.expressions import max_struct, sort
+from engine.runtime.expressions import greatest_of_groups, sort
 
+# The fields of an answer by which the last one is chosen.
+_ANSWER = ("answered_on", "answer", "units_credited")
 _OF_DECISION = ("decision", "decided_on", "changed_since_decision", "is_dismissed")
 
 
@@ -37,18 +39,11 @@ def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: d
     if outcomes is None:
         return decided.where("is_random")
     is_answer = F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER")
-    last = max_struct("answered_on", "answer", "units_credited")
     was_credited = F.coalesce(F.col("last.units_credited") > 0, F.lit(True))
-    answered = (
-        outcomes.where(is_answer & (F.col("answered_on") <= F.lit(as_of)))
-        .groupBy("finding_id")
-        .agg(last.alias("last"))
-        .select(
-            "finding_id",
-            ((F.col("last.answer") == "ACCEPTED") | ((F.col("last.answer") == "PARTIAL") & was_credited)).alias(
-                "is_due"
-            ),
-        )
+    answers = outcomes.where(is_answer & (F.col("answered_on") <= F.lit(as_of)))
+    answered = greatest_of_groups(answers, ["finding_id"], _ANSWER, into="last").select(
+        "finding_id",
+        ((F.col("last.answer") == "ACCEPTED") | ((F.col("last.answer") == "PARTIAL") & was_credited)).alias("is_due"),
     )
     # one row per finding on both sides, and finding_id is never NULL in either
     both = decided.join(answered, on="finding_id", how="full_outer").fillna(False, subset=["is_random"])
@@ -63,17 +58,14 @@ def answers_by_rule(findings: DataFrame, outcomes: DataFrame, runs: DataFrame, a
     The last answer up to `as_of` counts; PARTIAL is accepted if units were credited, NO_ANSWER is not an answer (part
     7.19). Answers that name only a case are excluded. `findings`, `runs`: see `as_reviewed`; `outcomes`: conformed.
     """
-    last = max_struct("answered_on", "answer", "units_credited")
     is_accepted = (F.col("last.answer") == "ACCEPTED") | (
         (F.col("last.answer") == "PARTIAL") & F.coalesce(F.col("last.units_credited") > 0, F.lit(False))
     )
-    answered = (
-        outcomes.where(
-            F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER") & (F.col("answered_on") <= F.lit(as_of))
-        )
-        .groupBy("finding_id")
-        .agg(last.alias("last"))
-        .select("finding_id", is_accepted.alias("is_accepted"), F.col("last.answered_on").alias("decided_on"))
+    answers = outcomes.where(
+        F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER") & (F.col("answered_on") <= F.lit(as_of))
+    )
+    answered = greatest_of_groups(answers, ["finding_id"], _ANSWER, into="last").select(
+        "finding_id", is_accepted.alias("is_accepted"), F.col("last.answered_on").alias("decided_on")
     )
     answered_findings = as_reviewed(findings, answered, runs)
     return (
@@ -226,7 +218,7 @@ def _differing() -> Column:
 
 def _latest(decisions: DataFrame, as_of: date) -> DataFrame:
     until_then = decisions.where(F.to_date("decided_at") <= F.lit(as_of))
-    return until_then.groupBy("finding_id").agg(max_struct("decided_at", "decision", "selection").alias("last"))
+    return greatest_of_groups(until_then, ["finding_id"], ("decided_at", "decision", "selection"), into="last")
 
 
 def _decided(decisions: DataFrame, as_of: date) -> DataFrame:

@@ -14,7 +14,7 @@ from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.findings import FINAL_LINES
 from engine.findings.codes import ADJUSTMENT_KIND, DISPUTE_KIND, CodeTable, code_table
 from engine.findings.lines import record_id
-from engine.runtime.expressions import max_struct, nulls
+from engine.runtime.expressions import greatest_of_groups, nulls
 
 if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
@@ -70,10 +70,9 @@ def final_lines(
         taken_up: finding_id and units of decisions that settlements have taken up (`units_taken_up`).
         has_mfp_code: a justification code for MFP refunds is configured.
     """
-    last = max_struct("decided_at", "decision", "decided_by", "units")
+    fields = ("decided_at", "decision", "decided_by", "units")
     latest = (
-        decisions.groupBy("finding_id")
-        .agg(last.alias("last"))
+        greatest_of_groups(decisions, ["finding_id"], fields, into="last")
         .where(F.col("last.decision") == "DISPUTE")
         .select(
             "finding_id",

@@ -11,7 +11,7 @@ from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Subject
 from engine.positions.book import Effect
 from engine.positions.lines import ACCOUNT, MONEY, SUM, is_medicaid, key_text
-from engine.runtime.expressions import max_struct, union_all
+from engine.runtime.expressions import greatest_of_groups, union_all
 
 _EFFECTS = {
     "PAID": Effect.PAID,
@@ -127,11 +127,9 @@ def decision_events(
     more. `findings`: FINDINGS of the run; those on 340B claims move no units. `claims`, `invoices`: live rows, as
     prepared; at least one of them is available. A decision whose finding or row is not in the run has no account.
     """
-    last = max_struct("decided_at", "decision", "units")
+    known = decisions.where(F.to_date("decided_at") <= F.lit(as_of))
     latest = (
-        decisions.where(F.to_date("decided_at") <= F.lit(as_of))
-        .groupBy("finding_id")
-        .agg(last.alias("last"))
+        greatest_of_groups(known, ["finding_id"], ("decided_at", "decision", "units"), into="last")
         .where(F.col("last.decision") == "DISPUTE")
         .select(
             F.col("finding_id").alias("decided_id"),

@@ -11,7 +11,7 @@ from engine.contracts.positions import Position
 from engine.positions.book import Effect
 from engine.positions.events import AMOUNT
 from engine.positions.lines import ACCOUNT, MONEY, SUM, key_text
-from engine.runtime.expressions import max_struct, min_struct, nulls, sort
+from engine.runtime.expressions import greatest_of_groups, least_of_groups, nulls, sort
 
 REBATE_TYPES = ("FEDERAL", "SUPPLEMENTAL")
 _PRICE = "decimal(15,6)"
@@ -98,20 +98,15 @@ def _of_account(lines: DataFrame, invoices: DataFrame) -> DataFrame:
     stated = stated.where(F.col("rebate_type").isin(*REBATE_TYPES)).withColumn("line", key_text(*_KEY))
     is_current = F.col("line_kind") == "CURRENT"
     values = ("received", "invoice_number", "units", "ura", "amount", "product_name")
-    current = (
-        stated.where(is_current)
-        .groupBy("line")
-        .agg(min_struct(*values).alias("first"), max_struct(*values).alias("latest"))
-    )
+    first = least_of_groups(stated.where(is_current), ["line"], values, into="first")
+    latest = greatest_of_groups(stated.where(is_current), ["line"], values, into="latest")
     ranks = F.create_map(*(F.lit(part) for pair in _RANKS.items() for part in pair))
-    later = (
-        stated.where(~is_current)
-        .withColumn("rank", F.try_element_at(ranks, F.col("line_kind")))
-        .groupBy("line")
-        .agg(max_struct("rank", *values).alias("correction"))
-    )
+    later = stated.where(~is_current).withColumn("rank", F.try_element_at(ranks, F.col("line_kind")))
+    later = greatest_of_groups(later, ["line"], ("rank", *values), into="correction")
     of_lines = lines.where(F.col("rebate_type").isin(*REBATE_TYPES)).withColumn("line", key_text(*_KEY))
-    joined = of_lines.join(current, on="line", how="left").join(later, on="line", how="left")  # one row per line
+    joined = of_lines
+    for of_line in (first, latest, later):
+        joined = joined.join(of_line, on="line", how="left")  # one row per line
     number = F.coalesce("first.invoice_number", "correction.invoice_number")
     total = F.greatest("total", F.lit(0).cast(SUM))
     by_account = joined.groupBy("account", *ACCOUNT).agg(
@@ -180,12 +175,10 @@ def _with_prices(rows: DataFrame, prices: tuple[DataFrame, DataFrame] | None) ->
     names = ("ura_original", "ura_current")
     if prices is None:
         return rows.withColumns(nulls(dict.fromkeys(names, _PRICE)))
-    for name, table, pick in zip(names, prices, (min_struct, max_struct), strict=True):
-        of_product = (
-            table.where(F.col("unit_rebate_amount").isNotNull())
-            .groupBy("ndc11", "period")
-            .agg(pick("snapshot_date", "unit_rebate_amount").alias("priced"))
-            .select("ndc11", "period", F.col("priced.unit_rebate_amount").alias(name))
+    for name, table, pick in zip(names, prices, (least_of_groups, greatest_of_groups), strict=True):
+        priced = table.where(F.col("unit_rebate_amount").isNotNull())
+        of_product = pick(priced, ["ndc11", "period"], ("snapshot_date", "unit_rebate_amount"), into="priced").select(
+            "ndc11", "period", F.col("priced.unit_rebate_amount").alias(name)
         )
         rows = rows.join(of_product, on=["ndc11", "period"], how="left")  # one row per product and quarter
     is_federal = F.col("rebate_type") == "FEDERAL"
@@ -196,10 +189,9 @@ def _with_product(rows: DataFrame, products: DataFrame | None) -> DataFrame:
     """Add labeler_name and product_name to `rows`: as on the invoice, else as in `products`."""
     if products is None:
         return rows.withColumns({"labeler_name": F.lit(None).cast("string"), "product_name": F.col("stated_name")})
-    latest = (
-        products.groupBy("ndc11")
-        .agg(max_struct("valid_from", "snapshot_date", "labeler_name", "product_name").alias("latest"))
-        .select("ndc11", F.col("latest.labeler_name").alias("labeler_name"), F.col("latest.product_name").alias("own"))
+    fields = ("valid_from", "snapshot_date", "labeler_name", "product_name")
+    latest = greatest_of_groups(products, ["ndc11"], fields, into="latest").select(
+        "ndc11", F.col("latest.labeler_name").alias("labeler_name"), F.col("latest.product_name").alias("own")
     )
     joined = rows.join(latest, on="ndc11", how="left")  # one row per product
     return joined.withColumn("product_name", F.coalesce("stated_name", "own"))

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from pyspark.sql import Column, DataFrame, WindowSpec
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -56,6 +56,35 @@ def _balanced(parts: Sequence[_Part], join: Callable[[_Part, _Part], _Part]) -> 
         return parts[0]
     middle = len(parts) // 2
     return join(_balanced(parts[:middle], join), _balanced(parts[middle:], join))
+
+
+# Groups
+
+
+def greatest_of_groups(
+    rows: DataFrame, keys: Sequence[str], fields: Sequence[str], into: str, others: Sequence[str] = ()
+) -> DataFrame:
+    """Grain: group. The keys and `into`, a struct of the row whose `fields` are greatest, compared field by field, NULL
+    first, with its `others`, which must not differ if the fields are equal.
+
+    For many groups: on the embedded engine `max_struct` takes 0.1 ms a group, twenty times as long.
+    """
+    return _first_of_groups(rows, keys, [F.col(name).desc_nulls_last() for name in fields], into, (*fields, *others))
+
+
+def least_of_groups(
+    rows: DataFrame, keys: Sequence[str], fields: Sequence[str], into: str, others: Sequence[str] = ()
+) -> DataFrame:
+    """The row whose fields are least. See `greatest_of_groups`."""
+    return _first_of_groups(rows, keys, [F.col(name).asc_nulls_first() for name in fields], into, (*fields, *others))
+
+
+def _first_of_groups(
+    rows: DataFrame, keys: Sequence[str], order: Sequence[Column], into: str, names: Sequence[str]
+) -> DataFrame:
+    place = F.row_number().over(Window.partitionBy(*keys).orderBy(*order))
+    first = rows.withColumn("place_in_group", place).where(F.col("place_in_group") == 1)
+    return first.select(*keys, F.struct(*names).alias(into))
 
 
 # Collections
@@ -141,7 +170,7 @@ def max_struct(*fields: Column | str) -> Column:
 
     For groups and windows. The result has the fields by their names, and flags that no caller reads.
     `max(struct(...))` on the embedded engine sorts NULL fields last. Aggregates of structs are slow there: with many
-    groups, take the first row of a window, and exclude groups of one row (see `pharmacy_dispenses`).
+    groups, use `greatest_of_groups`.
     """
     return F.max(_null_first(fields))
 

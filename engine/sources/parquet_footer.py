@@ -71,7 +71,7 @@ class StoredColumn:
 
     @property
     def is_text(self) -> bool:
-        """Whether the file says that the values are text."""
+        """Whether the file states that the values are text."""
         return self.decode is None and isinstance(self.read_as, T.StringType)
 
     @property

@@ -728,6 +728,18 @@ QUERIES = {
         [(None, 0, [])],
     ),
     "max_struct": (lambda rows: rows.agg(X.max_struct("i", "s")["s"], X.min_struct("s", "i")["i"]), [("5", 2)]),
+    "greatest_of_groups": (
+        lambda rows: X.greatest_of_groups(rows, ["b"], ("i", "s"), "last", ["m"]).select("b", "last.*"),
+        [
+            (False, 5, "5", D("99999.999999")),
+            (True, 1, "00012-3456-78", D("12.345000")),
+            (None, 2, None, D("-0.005000")),
+        ],
+    ),
+    "least_of_groups": (
+        lambda rows: X.least_of_groups(rows, ["b"], ("i",), "first", ["s"]).select("b", "first.*"),
+        [(False, 3, 'straße "É"|x'), (True, None, "é"), (None, 2, None)],
+    ),
     "explode": (
         lambda rows: rows.select("i", F.explode("xs")),
         [(1, 1), (1, 1), (1, 2), (1, 3), (1, None), (5, 1), (5, 1), (None, 5)],

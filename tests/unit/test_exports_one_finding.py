@@ -312,4 +312,4 @@ def test_only_what_a_spreadsheet_would_change_gets_a_tab(text: str, is_marked: b
 
 
 def test_an_identifier_that_is_a_formula_gets_an_apostrophe_and_no_tab() -> None:
-    assert [identifier(text) for text in ("=1", "-2", "\t=1", "\t12", None)] == ["'=1", "'-2", "'\t=1", "'\t12", None]
+    assert [identifier(text) for text in ("=1", "-2", "\t=1", "\t12", None)] == ["'=1", "'-2", "'\t'=1", "'\t12", None]
