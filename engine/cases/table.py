@@ -13,7 +13,14 @@ from engine.contracts.cases import CASES, CaseStatus
 from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.positions import Position
 from engine.rules import ROOT_CAUSES, Root
-from engine.runtime.expressions import decimal_of_double, divide_decimals, greatest_of_groups, nulls, sort
+from engine.runtime.expressions import (
+    collect_distinct,
+    decimal_of_double,
+    divide_decimals,
+    greatest_of_groups,
+    nulls,
+    sort,
+)
 from engine.settings import CounterpartySettings
 
 _UNITS, _MONEY, _SUM = "decimal(15,3)", "decimal(18,2)", "decimal(38,3)"
@@ -75,7 +82,7 @@ def cases_of(findings: DataFrame, known: CaseInput, counterparties: Mapping[str,
         *(F.count_if(F.col("subject") == subject.value).alias(name) for subject, name in _SUBJECT_COLUMNS.items()),
         *(column.alias(name) for name, column in evidence.items()),
         *_sums(),
-        F.array_join(sort(F.collect_set("dispute_code")), ", ").alias("codes"),
+        F.array_join(sort(collect_distinct("dispute_code")), ", ").alias("codes"),
         # as text: the least of structs takes long for many groups
         F.min(F.concat(F.col("deadline_date").cast("string"), F.coalesce("deadline_kind", F.lit("")))).alias(
             "deadline"

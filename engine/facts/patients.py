@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from engine.dates import known_day
 from engine.facts.feature import Feature
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import all_of, divide
+from engine.runtime.expressions import all_of, collect_distinct, divide
 from engine.runtime.keep import Keep, kept_in_place
 
 EARLY_REFILL_DAYS = 180
@@ -130,7 +130,7 @@ def _pharmacies_before(fills: DataFrame, patients: DataFrame) -> DataFrame:
     is_near = (F.col("day") - F.col("earlier_day")).between(1, OVERLAP_DAYS)
     pairs = days.join(before.distinct(), on=of_patient & is_near, how="inner")
     later = [F.col(name).alias(f"later_{name}") for name in _FILL]
-    return pairs.groupBy(*later).agg(F.collect_set("earlier_pharmacy").alias("pharmacies_before"))
+    return pairs.groupBy(*later).agg(collect_distinct("earlier_pharmacy").alias("pharmacies_before"))
 
 
 def _of(patients: DataFrame, fills: DataFrame) -> DataFrame:

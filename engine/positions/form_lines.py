@@ -11,7 +11,7 @@ from engine.contracts.positions import Position
 from engine.positions.book import Effect
 from engine.positions.events import AMOUNT
 from engine.positions.lines import ACCOUNT, MONEY, SUM, key_text
-from engine.runtime.expressions import greatest_of_groups, least_of_groups, nulls, sort
+from engine.runtime.expressions import collect_distinct, greatest_of_groups, least_of_groups, nulls, sort
 
 REBATE_TYPES = ("FEDERAL", "SUPPLEMENTAL")
 _PRICE = "decimal(15,6)"
@@ -110,7 +110,7 @@ def _of_account(lines: DataFrame, invoices: DataFrame) -> DataFrame:
     number = F.coalesce("first.invoice_number", "correction.invoice_number")
     total = F.greatest("total", F.lit(0).cast(SUM))
     by_account = joined.groupBy("account", *ACCOUNT).agg(
-        F.array_join(sort(F.collect_set(number)), ", ").alias("numbers"),
+        F.array_join(sort(collect_distinct(number)), ", ").alias("numbers"),
         F.sum("first.units").alias("units_original"),
         F.sum("latest.units").alias("units_current"),
         F.sum(F.when(F.col("total").isNotNull(), total)).alias("units"),

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.positions import Position
 from engine.positions.lines import ACCOUNT, SUM, key_text
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import collect_distinct
 
 _CLAIM_LINE = (*ACCOUNT, "sub_program", "plan_id", "claim_id", "claim_line")
 
@@ -30,7 +31,7 @@ def with_previous(positions: DataFrame, previous: DataFrame | None) -> DataFrame
     most_lost = Window.partitionBy("line").orderBy(F.col("lost").desc(), F.try_element_at(places, F.col("position")))
     before = changes.where("was").withColumn("nth", F.row_number().over(most_lost))
     by_line = before.groupBy(F.col("line").alias("line_before")).agg(
-        F.collect_set("position").alias("positions_before"),
+        collect_distinct("position").alias("positions_before"),
         F.max(F.when(F.col("nth") == 1, F.col("position"))).alias("most_lost"),
     )
     now = positions.withColumn("line", key_text(*_CLAIM_LINE))

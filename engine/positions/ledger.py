@@ -17,7 +17,7 @@ from engine.positions.book import ClaimLine, Effect, Event, InvoiceLine, NotBook
 from engine.positions.events import EVENT
 from engine.positions.lines import ACCOUNT, SUM, key_text
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import nulls, union_all
+from engine.runtime.expressions import collect_distinct, nulls, union_all
 
 _STRING, _LONG, _UNITS = T.StringType(), T.LongType(), T.DecimalType(38, 3)
 
@@ -139,7 +139,9 @@ def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
     if lines is None:
         payable = claims.withColumns({**covered_alone, "position": F.lit(Position.PAYABLE.value)})
         return _entries(payable.where(F.col("units") > 0))
-    by_account = lines.groupBy("account").agg(F.collect_set(F.coalesce("sub_program", F.lit(""))).alias("sub_programs"))
+    by_account = lines.groupBy("account").agg(
+        collect_distinct(F.coalesce("sub_program", F.lit(""))).alias("sub_programs")
+    )
     on_lines = claims.join(by_account, on="account", how="left")  # one row per account
     stated, own = F.coalesce("sub_programs", F.array()), F.coalesce("sub_program", F.lit(""))
     is_own, is_general = F.array_position(stated, own) > 0, F.array_position(stated, F.lit("")) > 0

@@ -13,7 +13,7 @@ from engine.contracts.positions import Position
 from engine.contracts.tie_out import TIE_OUT, Color
 from engine.dates import add_days
 from engine.positions.lines import ACCOUNT, SUM, is_medicaid, key_text
-from engine.runtime.expressions import days_from, divide, format_number, sort, union_all
+from engine.runtime.expressions import collect_distinct, days_from, divide, format_number, sort, union_all
 from engine.settings import DeadlineSettings, TieOutSettings
 
 _INVOICED, _DETAIL = "INVOICED", "DETAIL"
@@ -120,7 +120,7 @@ def _of_invoices(invoices: DataFrame) -> DataFrame:
     return lines.groupBy(key_text(*ACCOUNT).alias("invoiced_account")).agg(
         F.coalesce(F.max(F.when(F.col("is_current"), F.col("sent"))), F.max("sent")).alias("sent_on"),
         F.max("product_name").alias("product_name"),
-        F.nullif(F.array_join(sort(F.collect_set("invoice_number")), ", "), F.lit("")).alias("invoice_number"),
+        F.nullif(F.array_join(sort(collect_distinct("invoice_number")), ", "), F.lit("")).alias("invoice_number"),
     )
 
 
