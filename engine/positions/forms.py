@@ -173,7 +173,8 @@ def _adjusted_ura(facts: LineFacts) -> Decimal | None:
 
 
 def _adjustments(facts: LineFacts, before: Decimal | None, adjusted: Decimal | None) -> list[str]:
-    codes = list(facts.adjustment_codes)
+    # a finding on a claim may state them where the line's own amount is ours
+    codes = [code for code in facts.adjustment_codes if code not in (URA_REVISED, URA_CALCULATED)]
     if adjusted is not None:
         codes.append(URA_REVISED if before else URA_CALCULATED)
     if facts.units_credited:

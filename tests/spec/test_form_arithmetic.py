@@ -2,7 +2,8 @@
 
 Facts, separated by blanks: F units of the invoice, now=units after the state's corrections (else F), credit=units the
 state credited, repaid=units an entity repaid, H (ROSI) or K (PQAS) units in dispute, D the state's amount per unit,
-ours=our present one, first=our first one, prior=units paid/units in dispute/dollars paid as last reported.
+ours=our present one, first=our first one, found=adjustment codes of findings, prior=units paid/units in
+dispute/dollars paid as last reported.
 Worked by hand after the instructions of CMS-304 and CMS-304a: I = F + G - H, O = I x coalesce(E, D);
 G = I + K, O = I x E, P = O - N.
 """
@@ -27,6 +28,8 @@ the state does not know the amount         | F=100 H=30 D=0 ours=2.50           
 no amount stated                           | F=100 ours=2.50                     | 2.50 | 0    | 100  | B    | 250.00  |
 our amount is another                      | F=100 D=2.50 ours=2.25              | 2.25 | 0    | 100  | A    | 225.00  |
 our amount is the same                     | F=100 D=2.50 ours=2.50              | -    | 0    | 100  | -    | 250.00  |
+a claim has another amount than the line   | F=100 D=2.50 ours=2.50 found=A      | -    | 0    | 100  | -    | 250.00  |
+a claim has one where the line has none    | F=100 ours=2.50 found=A,D           | 2.50 | 0    | 100  | B, D | 250.00  |
 the state credited a part before we paid   | F=100 credit=20 D=2.50              | -    | -20  | 80   | C    | 200.00  |
 credited and disputed are different units  | F=100 credit=20 H=30 D=2.50         | -    | -20  | 50   | C    | 125.00  |
 an entity repaid: the state is still paid  | F=100 repaid=20 D=2.50              | -    | 0    | 100  | -    | 250.00  |
@@ -77,8 +80,9 @@ def _cases(text: str) -> dict[str, dict[str, str]]:
 def _facts(words: str) -> LineFacts:
     values = dict(word.split("=") for word in words.split())
     prior = Prior(*map(Decimal, values.pop("prior").split("/"))) if "prior" in values else Prior()
+    found = values.pop("found").split(",") if "found" in values else ()
     numbers = {_NAMES[name]: Decimal(value) for name, value in values.items()}
-    return LineFacts(**{"units_now": numbers["units_invoiced"], **numbers}, prior=prior)
+    return LineFacts(**{"units_now": numbers["units_invoiced"], **numbers}, prior=prior, adjustment_codes=found)
 
 
 def _shown(line: dict[str, Any], columns: tuple[Any, ...], case: dict[str, str]) -> dict[str, str]:
