@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.codes import Evidence
 from engine.errors import counted
-from engine.exports.formats import EVIDENCE_COLOURS
+from engine.exports.formats import EVIDENCE_COLORS
 from engine.exports.redacted import suppressed
 from engine.exports.totals import Group, Sum
 
@@ -24,7 +24,7 @@ class Segment:
 
     x: float
     width: float
-    colour: str
+    color: str
     description: str
 
 
@@ -84,7 +84,7 @@ def bar_chart(
             segments, shown_value = (), f"under {least_count}" if group.total.findings < least_count else "withheld"
         else:
             width = round(measure(group.total, in_dollars) * scale, 1)
-            segments = (Segment(label_width, width, EVIDENCE_COLOURS[Evidence.STRONG.value], f"{name}: {shown_value}"),)
+            segments = (Segment(label_width, width, EVIDENCE_COLORS[Evidence.STRONG.value], f"{name}: {shown_value}"),)
         end = segments[-1].x + segments[-1].width if segments else label_width
         y = GAP + place * (BAR_HEIGHT + GAP)
         bars.append(Bar(y, label, name, shown_value, round(end + 6, 1), segments))
@@ -100,7 +100,7 @@ def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: fl
         if width > 0:
             count = counted(part.findings, "finding", "findings")
             description = f"{name}, {evidence.value}: {count}, {measured(part, in_dollars)}"
-            segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], description))
+            segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLORS[evidence.value], description))
             start += width
     return tuple(segments)
 

@@ -12,7 +12,7 @@ from engine.exports.sheet_columns import NUMBER_FORMATS, Shown
 
 INK, ACCENT, LINE = "#1F2937", "#1F4E79", "#D0D7DE"
 INPUT, INPUT_ACCENT = "#FFF7E0", "#9A6700"
-EVIDENCE_COLOURS: dict[str, str] = {
+EVIDENCE_COLORS: dict[str, str] = {
     Evidence.STRONG.value: "#1F4E79",
     Evidence.MEDIUM.value: "#5B9BD5",
     Evidence.WEAK.value: "#BDD7EE",

@@ -15,7 +15,7 @@ from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Char
 from engine.exports.csv_files import write_rows
 from engine.runtime.storage import Storage
 
-TIER_COLOURS = {
+TIER_COLORS = {
     "T1": "#1f4e79",
     "T2": "#3a74a8",
     "T3": "#6a9cc9",
@@ -57,11 +57,11 @@ def write_match_rates(rates: Sequence[MatchRate], storage: Storage, uri: str) ->
             "month": month_text(rate.month),
             "claims": rate.claims,
             "linked": rate.linked,
-            **{tier.lower(): rate.by_tier.get(tier, 0) for tier in TIER_COLOURS},
+            **{tier.lower(): rate.by_tier.get(tier, 0) for tier in TIER_COLORS},
         }
         for rate in rates
     )
-    names = ("side", "program", "source", "month", "claims", "linked", *(tier.lower() for tier in TIER_COLOURS))
+    names = ("side", "program", "source", "month", "claims", "linked", *(tier.lower() for tier in TIER_COLORS))
     write_rows(rows, names, storage, uri)
 
 
@@ -118,11 +118,11 @@ def _by_month(title: str, rates: Sequence[MatchRate]) -> Chart:
     for place, (month, name) in enumerate(zip(months, names, strict=True)):
         x, segments = float(start), []
         scale = (WIDTH - start - VALUE_WIDTH) / max(most, shares[month]) if most else 0.0
-        for tier, colour in TIER_COLOURS.items():
+        for tier, color in TIER_COLORS.items():
             share = tiers[month][tier] / claims[month]
             if share:
                 description = f"{name}, {tier}: {tiers[month][tier]:,} of {counted(claims[month], 'claim', 'claims')}"
-                segments.append(Segment(round(x, 1), round(share * scale, 1), colour, description))
+                segments.append(Segment(round(x, 1), round(share * scale, 1), color, description))
                 x += share * scale
         shown = f"{shares[month]:.1%}"
         bars.append(Bar(GAP + place * (BAR_HEIGHT + GAP), name, name, shown, round(x + 6, 1), tuple(segments)))

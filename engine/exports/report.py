@@ -17,8 +17,8 @@ from engine.contracts.run_report import Linking, RunFacts, ledger_lines
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS, STATE_NAMES
 from engine.errors import counted
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, measure, measured, short_dollars
-from engine.exports.formats import EVIDENCE_COLOURS
-from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
+from engine.exports.formats import EVIDENCE_COLORS
+from engine.exports.match_rates import TIER_COLORS, match_rate_charts, match_rate_matrices
 from engine.exports.overview import Amounts, Overview, Precision
 from engine.exports.plain_text import plain
 from engine.exports.reasons import reason_words
@@ -120,10 +120,10 @@ def report_page(
         rate_charts=match_rate_charts(linking) if linking else [],
         rate_matrices=match_rate_matrices(linking) if linking and not redacted else [],
         feed_problems=linking.feed_problems if linking else [],
-        tiers=TIER_COLOURS,
+        tiers=TIER_COLORS,
         ledger=[] if redacted else ledger_lines(facts.ledger),
         reason_words=reason_words,
-        evidence=[(e.value, EVIDENCE_COLOURS[e.value], EVIDENCE_WORDS[e]) for e in Evidence],
+        evidence=[(e.value, EVIDENCE_COLORS[e.value], EVIDENCE_WORDS[e]) for e in Evidence],
         bar_height=BAR_HEIGHT,
     )
 

@@ -148,7 +148,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Line", "claim_line", _S.INTEGER, 6, ""),
     _C("Labeler", "labeler_code", _S.TEXT, 9, "First five digits of the NDC"),
     _C("Product", "product_name", _S.TEXT, 24, ""),
-    _C("NDC-11", "ndc11", _S.TEXT, 13, "Normalised to eleven digits"),
+    _C("NDC-11", "ndc11", _S.TEXT, 13, "Normalized to eleven digits"),
     _C("Pharmacy NPI", "pharmacy_npi", _S.TEXT, 13, ""),
     _C(
         "340B entity",
@@ -157,7 +157,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
         13,
         "340B id of the matched or listed covered entity; of a 340B claim the entity that sent it",
     ),
-    _C("Rx number", "rx_number", _S.TEXT, 14, "Normalised for matching"),
+    _C("Rx number", "rx_number", _S.TEXT, 14, "Normalized for matching"),
     _C("Fill", "fill_number", _S.INTEGER, 5, "0 is the first fill"),
     _C("Date of service", "date_of_service", _S.DATE, 12, ""),
     _C("Units claimed", "units_claimed", _S.UNITS, 13, "As received"),

@@ -11,7 +11,7 @@ from engine.contracts.codes import Action, Evidence
 from engine.contracts.run_report import RunFacts
 from engine.contracts.words import ACTION_WORDS
 from engine.errors import counted
-from engine.exports.formats import EVIDENCE_COLOURS, Formats
+from engine.exports.formats import EVIDENCE_COLORS, Formats
 from engine.exports.page_sheets import Area, Page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals
 
@@ -75,11 +75,11 @@ def _add_subject(
 
     measured = _AMOUNT if totals.has_dollars else _FINDINGS
     unit = "US dollars at issue" if totals.has_dollars else "findings (no prices were given)"
-    evidence_colours = [{"fill": {"color": EVIDENCE_COLOURS[group.value]}} for group in totals.by_evidence()]
+    evidence_colors = [{"fill": {"color": EVIDENCE_COLORS[group.value]}} for group in totals.by_evidence()]
     first = f"{totals.label} by"
     for place, (area, title, points) in enumerate(
         (
-            (by_evidence, f"{first} evidence: {unit}", evidence_colours),
+            (by_evidence, f"{first} evidence: {unit}", evidence_colors),
             (Area(by_rule.first_row, min(by_rule.last_row, by_rule.first_row + 14)), f"{first} rule: {unit}", None),
             (Area(by_payer.first_row, min(by_payer.last_row, by_payer.first_row + 14)), f"{first} payer: {unit}", None),
         ),

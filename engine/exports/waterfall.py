@@ -48,8 +48,8 @@ class WaterfallStep:
         return f"{self.end - self.start:+.1f}"
 
     @property
-    def colour(self) -> str:
-        """Dark for a gain, light for a loss, grey for the score."""
+    def color(self) -> str:
+        """Dark for a gain, light for a loss, gray for the score."""
         return TOTAL if self.is_total else UP if self.end >= self.start else DOWN
 
 
@@ -87,7 +87,7 @@ def waterfall_chart(title: str, contributions: Sequence[Mapping[str, Any]]) -> C
     for place, (step, name) in enumerate(zip(steps, names, strict=True)):
         left, right = (label_width + (end - least) * scale for end in sorted((step.start, step.end)))
         description = f"{step.label}: {step.shown}"
-        segment = Segment(round(left, 1), round(max(right - left, 1.0), 1), step.colour, description)
+        segment = Segment(round(left, 1), round(max(right - left, 1.0), 1), step.color, description)
         y = GAP + place * (BAR_HEIGHT + GAP)
         bars.append(Bar(y, name, step.label, step.shown, round(segment.x + segment.width + 6, 1), (segment,)))
     return Chart(title, "; ".join(f"{bar.full_label}: {bar.shown}" for bar in bars), tuple(bars), label_width)
@@ -133,7 +133,7 @@ def _panel_title(pair: Mapping[str, Any]) -> str:
 def _draw(axes: Any, steps: Sequence[WaterfallStep]) -> None:
     places = range(len(steps))
     for place, step in zip(places, steps, strict=True):
-        axes.barh(place, step.end - step.start, left=step.start, color=step.colour, edgecolor=INK, linewidth=0.6)
+        axes.barh(place, step.end - step.start, left=step.start, color=step.color, edgecolor=INK, linewidth=0.6)
         axes.annotate(
             step.shown,
             (max(step.start, step.end), place),

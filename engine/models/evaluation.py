@@ -68,7 +68,7 @@ class Known:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Evaluation rows, one array per column; `share`: share of unlabelled rows in the sample."""
+    """Evaluation rows, one array per column; `share`: share of unlabeled rows in the sample."""
 
     columns: dict[str, npt.NDArray[Any]]
     features: tuple[str, ...]
@@ -96,7 +96,7 @@ def evaluate(
     trained_on: Mapping[str, Distribution] | None = None,
     inputs: str = Z,
 ) -> Evaluation:
-    """Metrics and plots of a scored feed; runs Spark jobs and holds at most `evaluation_rows` unlabelled rows.
+    """Metrics and plots of a scored feed; runs Spark jobs and holds at most `evaluation_rows` unlabeled rows.
 
     `scores`: SCORES; `facts`: the facts of the same rows. The champion scores the same rows and is compared on the same
     resamples. `trained_on`: distributions of the inputs in the training sample, for drift; `inputs`: the kind of

@@ -49,10 +49,10 @@ def precision_against_capacity(measured: Measured, baselines: Mapping[str, str],
     axes.fill_between(measured.capacities, measured.low, measured.high, alpha=0.2, label=band)
     for name, precision in measured.baselines.items():
         axes.plot(measured.capacities, precision, label=baselines[name])
-    axes.axhline(measured.by_chance, color="grey", linestyle=":", label="by chance")
+    axes.axhline(measured.by_chance, color="gray", linestyle=":", label="by chance")
     capacity = settings.review_capacity
     axes.axvline(
-        capacity, color="grey", linewidth=0.8, linestyle="--", label=f"capacity, {counted(capacity, 'row', 'rows')}"
+        capacity, color="gray", linewidth=0.8, linestyle="--", label=f"capacity, {counted(capacity, 'row', 'rows')}"
     )
     highest = max(
         float(np.nanmax(values)) for values in (measured.high, measured.precision, *measured.baselines.values())
@@ -70,7 +70,7 @@ def feature_drift(drift: Mapping[str, float]) -> Figure:
     ordered = sorted(drift.items(), key=lambda entry: entry[1])
     axes.barh([name for name, _ in ordered], [index for _, index in ordered])
     for notable, (name, style) in zip(_NOTABLE_DRIFT, (("moderate", ":"), ("large", "--")), strict=True):
-        axes.axvline(notable, color="grey", linestyle=style, label=f"{name}: {notable}")
+        axes.axvline(notable, color="gray", linestyle=style, label=f"{name}: {notable}")
     right = max(1.2 * _NOTABLE_DRIFT[-1], 1.05 * max(drift.values()))
     axes.set(xlabel="population stability index", title="Scored rows against the training sample", xlim=(0, right))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
@@ -89,7 +89,7 @@ def p_value_reliability(p_values: npt.NDArray[Any], level: float) -> Figure:
     axes.fill_between(
         at, binom.ppf(tail, rows, at) / rows, binom.ppf(1.0 - tail, rows, at) / rows, alpha=0.2, label="chance"
     )
-    axes.plot(at, at, color="grey", linestyle=":", label="as it should be")
+    axes.plot(at, at, color="gray", linestyle=":", label="as it should be")
     axes.plot(at, observed, label=f"observed in {counted(rows, 'row', 'rows')}")
     axes.set(xlabel="a", ylabel="share of ordinary rows with p <= a", title="Reliability of p-values", xscale="log")
     axes.set_yscale("symlog", linthresh=float(at[0]))
@@ -112,7 +112,7 @@ def probability_reliability(
     sizes, tail = np.array([len(group) for group in groups]), (1.0 - level) / 2.0
     low, high = (binom.ppf(end, sizes, predicted) / sizes for end in (tail, 1.0 - tail))
     axes.vlines(predicted, low, high, alpha=0.4, linewidth=4, label="chance")
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as it should be")
+    axes.plot([0, 1], [0, 1], color="gray", linestyle=":", label="as it should be")
     axes.plot(
         predicted, observed, marker="o", label=f"observed, about {counted(int(sizes[0]), 'finding', 'findings')} each"
     )

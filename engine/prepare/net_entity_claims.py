@@ -42,7 +42,7 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
         F.max("submitted_at").alias("last_reversal")
     )
     submitted = narrow.where(F.col("status") == "SUBMITTED").join(last, on=_same_dispense("reversal"), how="inner")
-    cancelled = submitted.where(F.col("submitted_at") <= F.col("last_reversal")).select(
+    canceled = submitted.where(F.col("submitted_at") <= F.col("last_reversal")).select(
         "row_id", F.lit(Reason.REVERSED.value).alias("left_as")
     )
     first = submitted.groupBy(*(F.col(name).alias(f"submission_{name}") for name in dispense)).agg(
@@ -67,7 +67,7 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
 
     parts = [
         padded(reversing, "left_as", "reversal_unmatched"),
-        padded(cancelled, "left_as"),
+        padded(canceled, "left_as"),
         padded(repeated, "problem"),
         padded(_further_submissions(distinct_rows), "claim_ordinal"),
     ]

@@ -137,7 +137,7 @@ class ModelSettings(Section):
     )
     batch_rows: PositiveInt = Field(50_000, description="rows per Arrow batch while scoring")
     review_capacity: PositiveInt = Field(1_000, description="rows that analysts can review: evaluated at this many")
-    evaluation_rows: PositiveInt = Field(500_000, description="unlabelled rows sampled by hash for the evaluation")
+    evaluation_rows: PositiveInt = Field(500_000, description="unlabeled rows sampled by hash for the evaluation")
     evaluation: EvaluationSettings = EvaluationSettings()
     reranker: RerankerSettings = RerankerSettings()
 

@@ -225,7 +225,7 @@ def test_a_count_of_one_agrees_with_its_noun(least_count: int | None) -> None:
 def test_bars_are_in_proportion() -> None:
     chart = charts.bar_chart("t", [_group("a", "300", "100"), _group("b", "100", "-5")], in_dollars=True)
     first, second = chart.bars
-    assert [part.colour for part in first.segments] == ["#1F4E79", "#BDD7EE"]
+    assert [part.color for part in first.segments] == ["#1F4E79", "#BDD7EE"]
     assert first.segments[1].x == first.segments[0].x + first.segments[0].width
     assert abs(first.segments[0].width / second.segments[0].width - 3) < 0.01
     assert len(second.segments) == 1

@@ -68,9 +68,9 @@ def test_the_picture_has_a_bar_per_contribution_and_one_for_the_score() -> None:
     assert "no tier" in figure.axes[1].get_title(loc="left")
 
 
-def test_up_and_down_differ_without_colour() -> None:
-    def grey(colour: str) -> float:
-        red, green, blue = to_rgb(colour)
+def test_up_and_down_differ_without_color() -> None:
+    def grey(color: str) -> float:
+        red, green, blue = to_rgb(color)
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
     assert grey(DOWN) - grey(UP) > 0.4

@@ -67,7 +67,7 @@ def test_rows_of_one_pharmacy_are_no_independent_witnesses() -> None:
 
 
 def test_a_weighted_sample_measures_what_the_whole_feed_would() -> None:
-    """Every unlabelled row written down four times, or once with weight 4."""
+    """Every unlabeled row written down four times, or once with weight 4."""
     generator = np.random.default_rng(5)
     hit = np.arange(300) < 30
     scores, dollars = generator.normal(size=300) + hit, generator.integers(0, 9, 300)

@@ -69,6 +69,9 @@ CLEAN_PAGES = (
     "SECURITY.md",
 )
 
+_BRITISH = ("colour", "behaviour", "favour", "labelled", "cancelled", "modelled", "totalled", "catalogue", "judgement")
+_IZED = ("normal", "organ", "minim", "maxim", "optim", "recogn", "summar", "categor", "priorit", "standard")
+
 # In docstrings, comments, texts and pages: a regular expression, and what to write instead.
 WORDS = {
     r"told|tells?|telling": "reports, states, contains, shows; or distinguish",
@@ -99,6 +102,8 @@ WORDS = {
     r"nothing of (?:it|them|those)": "none of it, no part of it",
     r"rooms?|houses?": "package, project layout",
     r"in vain|heaps?|what became of|at hand": "failed, component, outcome, available",
+    rf"\w*(?:{'|'.join(_BRITISH)})\w*|grey": "the American spelling",
+    rf"\w*(?:{'|'.join(_IZED)})is(?:e|ed|es|er|ing|ation)": "-ize, the American spelling",
 }
 
 # Words that no identifier contains, and names that say nothing about their value.
@@ -149,6 +154,7 @@ ALLOWED = {
     "appears to leave out the 340B modifier": "text of a root cause, stored in cases",
     "ask whether the": "people do ask each other",
     "more units than the row asks for": "text of a message about a decision",
+    "`normaliser` is": "name of an array in stored models",
     '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }
 ALLOWED_NAMES = {

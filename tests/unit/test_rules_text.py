@@ -70,7 +70,7 @@ def test_parts_that_are_shown_only_when_known(spark: SparkSession) -> None:
     assert list(row) == [" (a)", "", "one", "first", "b", None]
 
 
-@pytest.mark.parametrize(("template", "names"), [("{x}", ()), ("none", ("x",)), ("{x:colour}", ("x",))])
+@pytest.mark.parametrize(("template", "names"), [("{x}", ()), ("none", ("x",)), ("{x:color}", ("x",))])
 def test_a_template_that_does_not_fit_its_values_is_refused(
     spark: SparkSession, template: str, names: tuple[str, ...]
 ) -> None:
