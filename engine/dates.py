@@ -1,6 +1,6 @@
 """Arithmetic with received dates.
 
-A placeholder date says that the source knew no date: whatever is computed from one is NULL. No result leaves the
+A placeholder date states that the source knew no date: whatever is computed from one is NULL. No result leaves the
 years 1 to 9999: Spark counts on beyond them, while Python, Arrow clients and databases fail.
 Comparing days and naming the quarter of a day compute no date: placeholders take part in them as they are.
 

@@ -1,4 +1,4 @@
-"""Which covered entity another belongs to, day by day: as the register names it, else as the 340B ids themselves say.
+"""Which covered entity another belongs to, day by day: as the register names it, else by the 340B ids themselves.
 
 Where the register names no parent on a day, the parent is the id without its site suffix, if another known id shares
 that stem (contract parts 1 and 7.4). Parents of parents are followed.
@@ -32,7 +32,7 @@ _SITE_OF_GRANTEE = re.compile(r"(.*[0-9])[0A-Z]\Z")
 
 
 class Registered(NamedTuple):
-    """What a row of the register says of an entity's parent; None is unknown or open."""
+    """The parent of an entity in a row of the register; None is unknown or open."""
 
     entity_id: str
     parent: str | None = None
@@ -42,7 +42,7 @@ class Registered(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """A time `[since, until)` in which an entity belongs to a parent, or stands alone."""
+    """A time `[since, until)` in which an entity belongs to a parent, or to none but itself."""
 
     entity_id: str
     parent: str
@@ -52,7 +52,7 @@ class Membership(NamedTuple):
 
 def entity_families(covered_entities: DataFrame | None, others: Sequence[DataFrame]) -> DataFrame | None:
     """FAMILIES_SCHEMA: every entity that has another parent than itself at some time, and those parents; None where no
-    entity has. The times of one parent are the same for all its entities, so that they may be grouped by them.
+    entity has. The times of one parent are the same for all its entities, which can be grouped by them.
 
     `covered_entities`: conformed; `others`: tables whose column entity_id holds further ids. Read by the driver: ids,
     and a register's parents.
@@ -78,25 +78,26 @@ def memberships_of(registered: Iterable[Registered], ids: Iterable[str]) -> list
     records: dict[str, list[Registered]] = defaultdict(list)
     for record in registered:
         records[record.entity_id].append(record)
-    known = {*ids, *records, *(one.parent for of in records.values() for one in of if one.parent)}
+    known = {*ids, *records, *(record.parent for of in records.values() for record in of if record.parent)}
     guessed = _guessed_parents(known, records)
     children = {entity for entity in known if guessed.get(entity, entity) != entity} | {
-        entity for entity, of in records.items() if any(one.parent not in (None, entity) for one in of)
+        entity for entity, of in records.items() if any(record.parent not in (None, entity) for record in of)
     }
     spans = {entity: _times(entity, records, guessed) for entity in children}
     parents = {membership.parent for of in spans.values() for membership in of}
     spans |= {parent: _times(parent, records, guessed) for parent in parents - children}
-    return sorted(_aligned([one for of in spans.values() for one in of]), key=lambda one: (one[0], one[2] or date.min))
+    aligned = _aligned([membership for of in spans.values() for membership in of])
+    return sorted(aligned, key=lambda membership: (membership.entity_id, membership.since or date.min))
 
 
 def site_stem(entity_id: str) -> str:
     """The id without the part that names a site: a dash part, trailing letters; of a grantee the last digit 0 or
-    letter. The id itself where it names none.
+    letter. The id itself if it names none.
     """
     prefix = _PREFIX.match(entity_id)
     pattern = _LETTERS if prefix is None or prefix[0] in _HOSPITALS else _SITE_OF_GRANTEE
-    found = _DASH_PART.match(entity_id) or pattern.match(entity_id)
-    return found[1] if found else entity_id
+    stem = _DASH_PART.match(entity_id) or pattern.match(entity_id)
+    return stem[1] if stem else entity_id
 
 
 def _guessed_parents(known: set[str], records: Mapping[str, list[Registered]]) -> dict[str, str]:
@@ -115,9 +116,9 @@ def _guessed_parents(known: set[str], records: Mapping[str, list[Registered]]) -
             if letters and letters[1] in known:
                 guessed[entity] = letters[1]
             continue
-        named = {one.parent for entity in members for one in records.get(entity, ()) if one.parent}
+        named = {record.parent for entity in members for record in records.get(entity, ()) if record.parent}
         in_family = sorted(parent for parent in named if site_stem(parent) == stem)
-        main = next((one for one in (stem, f"{stem}0", f"{stem}-00") if one in members), stem)
+        main = next((site for site in (stem, f"{stem}0", f"{stem}-00") if site in members), stem)
         parent = in_family[0] if len(in_family) == 1 else main
         guessed |= dict.fromkeys(members, parent)
     return guessed
@@ -127,20 +128,22 @@ def _times(entity: str, records: Mapping[str, list[Registered]], guessed: Mappin
     """Memberships of one entity, from the beginning to the end of time."""
     reached, waiting = {entity}, [entity]
     while waiting:
-        one = waiting.pop()
-        parents = {record.parent for record in records.get(one, ()) if record.parent} | {guessed.get(one, one)}
+        relative = waiting.pop()
+        parents = {record.parent for record in records.get(relative, ()) if record.parent}
+        parents.add(guessed.get(relative, relative))
         waiting += sorted(parents - reached)
         reached |= parents
-    bounds = {day for one in reached for record in records.get(one, ()) for day in record[2:4] if day is not None}
+    registered = [record for relative in reached for record in records.get(relative, ())]
+    bounds = {day for record in registered for day in (record.valid_from, record.valid_to) if day is not None}
     starts = [None, *sorted(bounds)]
-    found: list[Membership] = []
+    memberships: list[Membership] = []
     for start, end in zip(starts, [*starts[1:], None], strict=True):
         top = _top(entity, partial(_parent_on, day=start or date.min, records=records, guessed=guessed))
-        if found and found[-1].parent == top:
-            found[-1] = found[-1]._replace(until=end)
+        if memberships and memberships[-1].parent == top:
+            memberships[-1] = memberships[-1]._replace(until=end)
         else:
-            found.append(Membership(entity, top, start, end))
-    return found
+            memberships.append(Membership(entity, top, start, end))
+    return memberships
 
 
 def _top(entity: str, parent_of: Callable[[str], str]) -> str:
@@ -155,29 +158,30 @@ def _parent_on(entity: str, day: date, records: Mapping[str, list[Registered]], 
     """What the latest snapshot in force names, if its rows agree; outside all dates a parent that never changes."""
     own = records.get(entity, [])
     in_force = [
-        one
-        for one in own
-        if (one.valid_from is None or one.valid_from <= day) and (one.valid_to is None or day < one.valid_to)
+        record
+        for record in own
+        if (record.valid_from is None or record.valid_from <= day)
+        and (record.valid_to is None or day < record.valid_to)
     ]
-    latest = max((one.snapshot or date.min for one in in_force), default=None)
-    counted = [one for one in in_force if (one.snapshot or date.min) == latest] if in_force else own
-    named = {one.parent for one in counted if one.parent}
+    latest = max((record.snapshot or date.min for record in in_force), default=None)
+    counted = [record for record in in_force if (record.snapshot or date.min) == latest] if in_force else own
+    named = {record.parent for record in counted if record.parent}
     return named.pop() if len(named) == 1 else guessed.get(entity, entity)
 
 
 def _aligned(memberships: list[Membership]) -> list[Membership]:
     """The same memberships, cut wherever one of the parent's begins or ends."""
     cuts: dict[str, set[date]] = defaultdict(set)
-    for one in memberships:
-        cuts[one.parent] |= {day for day in (one.since, one.until) if day is not None}
+    for membership in memberships:
+        cuts[membership.parent] |= {day for day in (membership.since, membership.until) if day is not None}
     aligned = []
-    for one in memberships:
-        since = one.since
-        for cut in sorted(cuts[one.parent]):
-            if (since is None or since < cut) and (one.until is None or cut < one.until):
-                aligned.append(one._replace(since=since, until=cut))
+    for membership in memberships:
+        since, until = membership.since, membership.until
+        for cut in sorted(cuts[membership.parent]):
+            if (since is None or since < cut) and (until is None or cut < until):
+                aligned.append(membership._replace(since=since, until=cut))
                 since = cut
-        aligned.append(one._replace(since=since))
+        aligned.append(membership._replace(since=since))
     return aligned
 
 

@@ -56,7 +56,7 @@ def join_own_and_general(
     values: Mapping[str, Column],
 ) -> DataFrame:
     """`rows` with own_policy and general_policy, structs of `values` of the policy at the date of service (see
-    `join_as_of`): own where the policy's column `own` says whom it is for, general where that is NULL, for all.
+    `join_as_of`): own if the policy's column `own` names whom it is for, general if that is NULL, for all.
     """
     for into, which, key in (
         ("own_policy", F.col(own).isNotNull(), own_key),
@@ -87,11 +87,11 @@ def join_as_of(
     into: str,
     tie_break: Sequence[Column] = (),
 ) -> DataFrame:
-    """`rows` with `into`, a struct of `values` of the reference row whose interval covers `day`, NULL where none does.
+    """`rows` with `into`, a struct of `values` of the reference row whose interval covers `day`, NULL if none does.
 
-    `key`: reference column and the row's own value for it; NULL meets nothing. Of several rows that cover the day the
+    `key`: reference column and the row's own value for it; NULL matches nothing. Of several rows that cover the day the
     one that starts last is taken, then by `tie_break` and by value, so that nothing fans out and no order matters.
-    The reference is broadcast as intervals that do not overlap: a row meets one of them at most.
+    The reference is broadcast as intervals that do not overlap: a row matches one of them at most.
     """
     keys = {name: f"reference_{name}" for name in key}
     intervals = reference.select(
@@ -153,7 +153,7 @@ def _without_overlaps(intervals: DataFrame, keys: list[str]) -> DataFrame:
 
 
 def _cut_everywhere(intervals: DataFrame, keys: list[str]) -> DataFrame:
-    """One row for each stretch between two neighbouring starts or ends of a key, holding the interval that wins."""
+    """One row for each stretch between two neighboring starts or ends of a key, holding the interval that wins."""
     interval = F.struct("reference_from", "reference_ranked", "reference_to")
     by_key = intervals.groupBy(*keys).agg(F.sort_array(F.collect_list(interval), asc=False).alias("latest_first"))
     ends = F.concat("latest_first.reference_from", "latest_first.reference_to")
@@ -162,7 +162,7 @@ def _cut_everywhere(intervals: DataFrame, keys: list[str]) -> DataFrame:
     )
     winner = F.filter(
         "latest_first",
-        lambda one: (one["reference_from"] <= F.col("stretch_from")) & (F.col("stretch_from") < one["reference_to"]),
+        lambda each: (each["reference_from"] <= F.col("stretch_from")) & (F.col("stretch_from") < each["reference_to"]),
     )
     return by_end.withColumn("winner", F.get(winner, F.lit(0))).select(
         *keys,

@@ -6,14 +6,14 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 _LUHN_OF_80840 = 24
-# Luhn's sum of two neighbouring digits, the first doubled, its own digits added up.
+# Luhn's sum of two neighboring digits, the first doubled, its own digits added up.
 _LUHN_OF_PAIR = [sum(divmod(2 * (pair // 10), 10)) + pair % 10 for pair in range(100)]
 
 
 def is_digits(text: Column, fewest: int, most: int) -> Column:
     """True for ASCII digits alone, `fewest` to `most` of them (at most 18).
 
-    The cast tells digits from the rest several times faster than a regular expression would; it ignores a sign in
+    The cast recognizes digits several times faster than a regular expression would; it ignores a sign in
     front and white space at the end, so those two places are looked at first.
     """
     length = F.octet_length(text)

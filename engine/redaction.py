@@ -114,31 +114,33 @@ def without_secrets(value: Any) -> Any:
 
 def _credentials_in(text: str) -> set[str]:
     """What addresses and `name=value` pairs in the text hold, and the parts that a library may take for a host."""
-    found = {pair.group(2).strip("\"'").removeprefix("{").removesuffix("}") for pair in _NAMED_VALUE.finditer(text)}
+    credentials = {
+        pair.group(2).strip("\"'").removeprefix("{").removesuffix("}") for pair in _NAMED_VALUE.finditer(text)
+    }
     uris = [match.groups() for match in _URI.finditer(text)]
-    if (whole := _ONE_URI.fullmatch(text)) is not None:
-        uris.append(whole.groups())
-    for scheme, rest in uris:
-        user, password = _user_and_password(scheme, rest)
+    if (uri := _ONE_URI.fullmatch(text)) is not None:
+        uris.append(uri.groups())
+    for scheme, remainder in uris:
+        user, password = _user_and_password(scheme, remainder)
         if password:
-            found |= {password, *re.split(r"[@/?#]", password)}
+            credentials |= {password, *re.split(r"[@/?#]", password)}
         elif user and _kind(scheme) in _WEB:
-            found.add(user)
-    return found - {MASK}
+            credentials.add(user)
+    return credentials - {MASK}
 
 
-def _user_and_password(scheme: str, rest: str) -> tuple[str, str]:
+def _user_and_password(scheme: str, remainder: str) -> tuple[str, str]:
     """Of what follows a URI's scheme; all that precedes the last @ may be part of them."""
-    before, _, _ = rest.rpartition("@")
+    before, _, _ = remainder.rpartition("@")
     user, _, password = before.partition(":")
     is_path = "/" in user or (_kind(scheme) in _FILE_SYSTEMS and _PORT.match(before) is not None)
     return ("", "") if is_path else (user, password)
 
 
 def _masked_uri(match: re.Match[str]) -> str:
-    scheme, rest = match.groups()
-    user, password = _user_and_password(scheme, rest)
-    host = rest.rpartition("@")[2]
+    scheme, remainder = match.groups()
+    user, password = _user_and_password(scheme, remainder)
+    host = remainder.rpartition("@")[2]
     if password:
         return f"{scheme}{user}:{MASK}@{host}"
     if user and _kind(scheme) in _WEB:

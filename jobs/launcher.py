@@ -42,10 +42,10 @@ _ANNOUNCEMENT = b"jdk.incubator.vector"
 
 def launch(arguments: Sequence[str]) -> int:
     """Run the job that the first argument names; return its exit status."""
-    name, *rest = arguments or [""]
+    name, *words = arguments or [""]
     is_dry_run = name == "--dry-run"
     if is_dry_run:
-        name, *rest = rest or [""]
+        name, *words = words or [""]
     if name in ("", "-h", "--help"):
         print(usage())
         return 0 if name else 2
@@ -58,10 +58,10 @@ def launch(arguments: Sequence[str]) -> int:
     job = PROJECT / "jobs" / f"{name}.py"
     environment = dict(os.environ)
     environment["ENGINE_HOME"] = str(PROJECT)
-    without_spark, act = [sys.executable, str(job), *rest], _show if is_dry_run else _run
+    without_spark, act = [sys.executable, str(job), *words], _show if is_dry_run else _run
     if name in _WITHOUT_SPARK:
         return act(without_spark, environment)
-    choice = choice_of(rest, environment)
+    choice = choice_of(words, environment)
     if choice is not None:
         environment[CHOICE_VARIABLE] = as_variable(choice)
         if choice.engine is Engine.EMBEDDED:
@@ -75,9 +75,9 @@ def launch(arguments: Sequence[str]) -> int:
     command = spark_submit(options, environment, name in _BRIEF)
     if is_dry_run:
         shipped = [] if is_local(options) else ["--py-files", str(_kept_archive(environment))]
-        return _show([*command, *shipped, str(job), *rest], environment)
+        return _show([*command, *shipped, str(job), *words], environment)
     with _code_for_executors(options) as shipped:
-        return _run([*command, *shipped, str(job), *rest], environment)
+        return _run([*command, *shipped, str(job), *words], environment)
 
 
 def choice_of(words: Sequence[str], environment: Mapping[str, str]) -> Choice | None:

@@ -36,7 +36,17 @@ CLEAN_PACKAGES = (
     "engine/exports",
     "engine/settings",
     "engine/rules",
+    "engine/claim_key.py",
+    "engine/dates.py",
+    "engine/entity_families.py",
+    "engine/errors.py",
+    "engine/intervals.py",
+    "engine/ndc.py",
+    "engine/npi.py",
+    "engine/permissions.py",
+    "engine/redaction.py",
     "docs_pages",
+    "jobs",
 )
 
 CLEAN_PAGES = (
@@ -69,7 +79,18 @@ CLEAN_PAGES = (
     "SECURITY.md",
 )
 
-_BRITISH = ("colour", "behaviour", "favour", "labelled", "cancelled", "modelled", "totalled", "catalogue", "judgement")
+_BRITISH = (
+    "colour",
+    "behaviour",
+    "favour",
+    "neighbour",
+    "labelled",
+    "cancelled",
+    "modelled",
+    "totalled",
+    "catalogue",
+    "judgement",
+)
 _IZED = ("normal", "organ", "minim", "maxim", "optim", "recogn", "summar", "categor", "priorit", "standard")
 
 # In docstrings, comments, texts and pages: a regular expression, and what to write instead.
@@ -154,10 +175,12 @@ ALLOWED = {
     "appears to leave out the 340B modifier": "text of a root cause, stored in cases",
     "ask whether the": "people do ask each other",
     "more units than the row asks for": "text of a message about a decision",
+    "not met": "the answer of a rule's condition, as explain shows and stores it",
     "`normaliser` is": "name of an array in stored models",
     '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }
 ALLOWED_NAMES = {
+    "engine/errors.py: found": "what a message shows as found",
     "engine/link/candidates.py: Asked": "public name, to be renamed with its callers in engine/pipeline",
     "engine/sources/workbook.py: found": "as Problem.found, and read by engine/feedback",
 }
