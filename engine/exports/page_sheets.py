@@ -87,6 +87,17 @@ class Page:
             self.row += 1
         return Area(first, max(first, self.row - 1))
 
+    def texts(self, header: str, texts: Iterable[str]) -> None:
+        """Write a header and texts, each as wide as the page; longer ones wrap."""
+        width, last = sum(self._widths) - _INDENT, len(self._widths) - 1
+        self.sheet.set_row(self.row, HEADER_HEIGHT)
+        self.sheet.merge_range(self.row, 0, self.row, last, header, self._formats.header)
+        self.row += 1
+        for text in map(plain, texts):
+            self.sheet.set_row(self.row, LINE_HEIGHT * -(-len(text) // width))
+            self.sheet.merge_range(self.row, 0, self.row, last, text, self._formats.wrapped)
+            self.row += 1
+
     def _set_height(self, row: Sequence[Any], formats: Sequence[Any]) -> None:
         """Set the row height for wrapped text; not every program computes it."""
         lines = max(

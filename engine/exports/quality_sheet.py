@@ -15,7 +15,7 @@ NAME = "Data quality"
 
 def add_quality_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts) -> None:
     """Add the page of rows counted at each step, quarantined and unlinked."""
-    page = Page(book, formats, NAME, (24, 24, 14, 14, 28, 12, 12, 56))
+    page = Page(book, formats, NAME, (24, 24, 14, 14, 28, 12, 12, 56), landscape=True)
     page.title("Data quality", "At every step: rows in = rows out + rows that left, by reason.")
     text, count = formats.text, formats.count
     page.heading("Rows accounted for")
@@ -69,6 +69,6 @@ def add_quality_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
         )
     if facts.notes:
         page.heading("Notes of the run")
-        page.table(("Note",), (text,), ((note,) for note in facts.notes))
+        page.texts("Note", facts.notes)
     page.heading("Input")
     page.table(("Table", "Fingerprint"), (text, text), sorted(facts.inputs.items()))
