@@ -86,7 +86,7 @@ def joined(*parts: pa.Array | str) -> pa.Array:
 
 
 def either(condition: np.ndarray, yes: pa.Array | None, no: pa.Array | None) -> pa.Array:
-    """`yes` where the condition holds, else `no`; None stands for NULL."""
+    """`yes` where the condition holds, else `no`; None is NULL."""
     kind = (yes if yes is not None else no).type  # type: ignore[union-attr]
     nothing = pa.scalar(None, kind)
     return pc.if_else(pa.array(condition), nothing if yes is None else yes, nothing if no is None else no)

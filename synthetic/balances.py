@@ -25,7 +25,7 @@ LEAST_EXCESS = 100_000  # thousandths
 KEYS = ("parent", "family", "quarter")
 SUMS, FIRST, LAST = ("bought", "claimed"), "first_day", "last"
 PART_SCHEMA = pa.schema([(name, pa.int64()) for name in (*KEYS, *SUMS, FIRST, LAST)])
-EVERY = -1  # family and quarter of the rows that tell when a parent's claims begin
+EVERY = -1  # family and quarter of the rows that state when a parent's claims begin
 _IDS = 10**13  # row numbers are below; `last` is day x _IDS + row number
 _NEVER = int(QUARTER_STARTS[-1]) + 1_000
 
@@ -87,7 +87,7 @@ def balance_labels(totals: pa.Table) -> pa.Table:
     begin = {row["parent"]: row[FIRST] for row in rows if row["family"] == EVERY}
     of_quarter: defaultdict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(SUMS, 0))
     of_quarter.update({tuple(row[key] for key in KEYS): row for row in rows if row["family"] != EVERY})
-    found = []
+    results = []
     for (parent, family, quarter), row in sorted(of_quarter.items()):
         if row[LAST] == 0 or quarter >= len(QUARTERS):
             continue
@@ -100,13 +100,13 @@ def balance_labels(totals: pa.Table) -> pa.Table:
             label, kind = Label.LOOK_ALIKE, "claims_begin_later"
         else:
             label, kind = Label.TRUTH, "bought_too_much"
-        found.append((label.value, row[LAST] % _IDS, kind))
-    labels, ids, kinds = zip(*found, strict=True) if found else ((), (), ())
+        results.append((label.value, row[LAST] % _IDS, kind))
+    labels, ids, kinds = zip(*results, strict=True) if results else ((), (), ())
     numbers = np.array(ids, dtype=np.int64)
     columns = {
         "label": pa.array(labels, pa.string()),
         "source_row_id": source_row_ids(numbers // 10, numbers % 10),
-        "rule_id": arrow.constant(RULE, len(found)),
+        "rule_id": arrow.constant(RULE, len(results)),
         "kind": pa.array(kinds, pa.string()),
     }
     return pa.Table.from_batches([arrow.batch(columns, pa.schema([(field.name, pa.string()) for field in LABELS]))])

@@ -1,4 +1,4 @@
-"""What invoices of large states leave out: now and then any line of a product in a quarter, though claims are there."""
+"""What invoices of large states omit: now and then any line of a product in a quarter, although it has claims."""
 
 from __future__ import annotations
 

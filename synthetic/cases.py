@@ -31,7 +31,7 @@ class Scenario:
     twist: Twist = Twist.NONE
     also: tuple[Twist, ...] = ()  # further twists of the same claim
     share: float = 1.0
-    subject: Subject = Subject.REBATE_CLAIM  # whose row is labelled; no payer asks for a rebate on an ENTITY_CLAIM
+    subject: Subject = Subject.REBATE_CLAIM  # whose row is labeled; no payer bills a rebate on an ENTITY_CLAIM
     in_pattern: bool = False  # a thing of many dispenses, which few cannot make
     parts: tuple[Scenario, ...] = ()  # of a combination: planned cases that one dispense has all of
 

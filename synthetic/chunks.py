@@ -32,7 +32,7 @@ Maker = Callable[[World, Plan, int], pa.RecordBatch]
 
 
 class Chunk:
-    """What is drawn for one chunk, each when it is asked for."""
+    """What is drawn for one chunk, each part at its first use."""
 
     def __init__(self, world: World, plan: Plan, number: int):
         self.of = (world, plan, number)

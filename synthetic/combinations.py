@@ -28,7 +28,7 @@ _GIVES_WAY: dict[str, tuple[Any, ...]] = {
 
 
 def _merged(left: Scenario, right: Scenario) -> Scenario:
-    """Both in one dispense. Raises ValueError where they do not go together."""
+    """Both in one dispense. Raises ValueError if they cannot be combined."""
     programs = tuple(program for program in left.programs if program in right.programs)
     values: dict[str, Any] = {}
     for name, gives_way in _GIVES_WAY.items():
@@ -45,7 +45,7 @@ def _merged(left: Scenario, right: Scenario) -> Scenario:
 
 
 def _combination(*names: str) -> Scenario:
-    """The cases of these names: the rule, and its kind where it has several."""
+    """The cases of these names: the rule, and its kind if the rule has several."""
     return reduce(_merged, [_case(name) for name in names])
 
 

@@ -154,7 +154,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
 
 
 def _scripts(plain: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator) -> _Scripts:
-    """Runs of dispenses that are fills of one prescription; planned dispenses stand alone.
+    """Runs of dispenses that are fills of one prescription; a planned dispense has its own.
 
     Two prescriptions in a row belong to one person.
     """
@@ -163,7 +163,7 @@ def _scripts(plain: np.ndarray, settings: SyntheticSettings, rng: np.random.Gene
     may_follow = plain.copy()
     may_follow[1:] &= plain[:-1]
     may_follow[:1] = False
-    # planned dispenses and the longest chain break runs; so that refills still come to the rate asked for:
+    # planned dispenses and the longest chain break runs; so that refills still reach the configured rate:
     chance = min(1.0, settings.refill_rate / max(float(may_follow.mean()), 1e-9))
     is_first = ~(may_follow & (rng.random(size) < chance))
     run = positions - np.maximum.accumulate(np.where(is_first, positions, 0))
@@ -213,17 +213,17 @@ def _products(world: World, pool: np.ndarray, chance: np.ndarray) -> np.ndarray:
             continue
         here = np.flatnonzero(pool == kind)
         if kind == Pool.AT_340B:
-            found = np.searchsorted(products.popularity_340b, chance[here], side="right")
+            position = np.searchsorted(products.popularity_340b, chance[here], side="right")
         else:
-            found = (chance[here] * len(members)).astype(np.int64)
-        product[here] = members[np.minimum(found, len(members) - 1)]
+            position = (chance[here] * len(members)).astype(np.int64)
+        product[here] = members[np.minimum(position, len(members) - 1)]
     return np.minimum(product, products.count - 1)
 
 
 def _local_products(
     world: World, product: np.ndarray, state: np.ndarray, may_be_local: np.ndarray, is_planned: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Product and state: some claims ask for the state's own product, planned ones for it lie in its state."""
+    """Product and state: some claims are for the state's own product; planned claims for it are in its state."""
     own = world.products.local_product
     product = np.where(may_be_local & (own[state] >= 0), own[state], product)
     home = np.full(world.products.count, -1)
@@ -326,7 +326,7 @@ def _prescribers(
 
 
 def _patients(world: World, scripts: _Scripts, plain: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """A person has two prescriptions, or one where they would be of the same drug or planned."""
+    """A person has two prescriptions, or one if both would be of the same drug, or if one is planned."""
     family = world.products.family[product]
     same_drug = (family == family[scripts.person]) & (scripts.first != scripts.person)
     shared = plain & plain[scripts.person] & ~same_drug

@@ -26,7 +26,7 @@ _NOT_SENT = ("hcpcs_units", "modifiers", "pcn")
 COLUMNS = tuple(name for name in ENTITY_CLAIMS.column_names if name not in _NOT_SENT)
 SCHEMA = arrow.arrow_schema(ENTITY_CLAIMS, COLUMNS)
 
-UNSTATED_SHARE = 0.1  # of live claims: is_340b left out
+UNSTATED_SHARE = 0.1  # of live claims: is_340b is NULL
 SENT_AFTER_DAYS = (3, 40)
 REPORTED_IN_TIME_DAYS = 45  # by a usual policy
 LATE_DAYS = (50, 85)
@@ -167,15 +167,15 @@ def _planned_days_later(scenario: np.ndarray, kind: np.ndarray, number: np.ndarr
 
 def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
     """Units that entities bought at the 340B price for the dispenses of a chunk: one row per PURCHASE_KEYS. Of the
-    quarter in which they say to have dispensed them, so that a date that is off by days is no surplus of a quarter.
+    quarter in which they report to have dispensed them, so that a date that is off by days is no surplus of a quarter.
     """
-    at, beside = np.flatnonzero(f.is_340b_sale & (d.entity >= 0)), np.flatnonzero(s.on_entity)
-    quarter = quarter_of(np.concatenate([m.day[at], s.day[beside]]))
+    at, strangers = np.flatnonzero(f.is_340b_sale & (d.entity >= 0)), np.flatnonzero(s.on_entity)
+    quarter = quarter_of(np.concatenate([m.day[at], s.day[strangers]]))
     columns = (
-        np.concatenate([d.entity[at], d.entity[beside]]),
-        np.concatenate([m.product[at], s.product[beside]]),
+        np.concatenate([d.entity[at], d.entity[strangers]]),
+        np.concatenate([m.product[at], s.product[strangers]]),
         np.clip(quarter, 0, len(QUARTERS) - 1),
-        np.concatenate([f.units[at], s.units[beside]]),
+        np.concatenate([f.units[at], s.units[strangers]]),
     )
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=PURCHASE_SCHEMA)
 

@@ -74,7 +74,7 @@ def synthesize(
     settled = of_claims.unionByName(spark.createDataFrame(invoiced.settlements, of_claims.schema).coalesce(1))
     counts[settlements.NAME] = _write(storage, settled, join(unfinished, settlements.NAME))
     sold, truth_of_sales = sales.build_sales(world, lines, plants_violations)
-    reports, truth_of_reports = inflation.build_reports(world, _left_out(generated), plants_violations)
+    reports, truth_of_reports = inflation.build_reports(world, _excluded_units(generated), plants_violations)
     of_sums = [
         invoiced.labels,
         truth_of_sales,
@@ -139,14 +139,14 @@ def _balance_labels(generated: Generated) -> pa.Table:
     return balances.balance_labels(parts.groupBy(*balances.KEYS).agg(*sums, *ends).toArrow())
 
 
-def _left_out(generated: Generated) -> pa.Table:
-    """Units that reports of the Part D inflation rebate should leave out, by product."""
+def _excluded_units(generated: Generated) -> pa.Table:
+    """Units that reports of the Part D inflation rebate should exclude, by product."""
     parts = generated(_long_schema(inflation.PART_SCHEMA), chunks.inflation_part_rows)
     return parts.groupBy(inflation.KEY).agg(F.sum(inflation.SUM).alias(inflation.SUM)).toArrow()
 
 
 def _generated(spark: SparkSession, world: Shared[World], plan: Plan, schema: T.StructType, maker: Maker) -> DataFrame:
-    """One table's rows of all chunks. Chunks are spread over some tasks; each is made by itself."""
+    """One table's rows of all chunks. Chunks are spread over some tasks; each is made separately."""
     tasks = max(1, min(plan.chunks, TASKS_PER_CORE * parallelism(spark)))
     numbers = spark.range(0, plan.chunks, 1, numPartitions=tasks)
     return numbers.mapInArrow(partial(_make_chunks, world, plan, maker), schema)

@@ -79,7 +79,7 @@ class Early(IntEnum):
 
     NOT = 0
     UNEXPLAINED = 1
-    FOR_VACATION = 2  # as the pharmacy says
+    FOR_VACATION = 2  # as the pharmacy states
 
 
 class Lineage(IntEnum):
@@ -150,9 +150,11 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     was_paid = (paid_day + 1) * MICROSECONDS_PER_DAY
     received = np.where(has(d.scenario, Twist.PAID_MONTHS_LATER), np.maximum(received, was_paid), received)
     reversal = _reversals(d, settings, rng)
-    is_asked_too = generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
+    is_duplicate_discount = (
+        generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
+    )
     is_planned_claim = ~d.is_plain & ~ON_ENTITY_CLAIM[d.scenario]
-    is_rebated = (d.is_plain & (~d.is_340b | is_asked_too) & (reversal != Reversal.FINAL)) | is_planned_claim
+    is_rebated = (d.is_plain & (~d.is_340b | is_duplicate_discount) & (reversal != Reversal.FINAL)) | is_planned_claim
     lineage, in_two_parts = _afterwards(world, d, program, reversal, is_rebated, days_supply, settings, rng)
     report = np.where(d.is_plain & d.is_340b & (reversal == Reversal.FINAL), Entity.REVERSED, d.entity_report)
     second_day = _second_days(d, dates, paid_day)
@@ -280,7 +282,7 @@ def _units(
 
 
 def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
-    """Units as claimed, where they are not what was given and paid for."""
+    """Units as claimed, if they are not the units that were dispensed and paid for."""
     package = world.products.package[d.product]
     return np.select(
         [
@@ -416,7 +418,7 @@ def _afterwards(
     divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
     in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))
     in_parts &= days_supply == DAYS_PER_FILL
-    # without a common Rx number, parts could not be told from other dispenses
+    # without a common Rx number, parts would look like separate dispenses
     in_parts &= ~draw_habits(world, settings.mess).never_links_by_rx(d.entity)
     return lineage, in_parts | has(d.scenario, *PLANNED_IN_PARTS)
 

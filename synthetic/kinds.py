@@ -78,7 +78,7 @@ class Days(IntEnum):
     OVER_A_YEAR_AGO = 14
     WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
     OF_PATTERN = 16
-    OF_MONTH = 17  # in which groups stand out
+    OF_MONTH = 17  # in which groups are unusual
 
 
 class Twist(IntEnum):
@@ -89,7 +89,7 @@ class Twist(IntEnum):
     MODIFIER = 2
     MODIFIER_OF_OTHER_STATE = 3
     MODIFIER_TOO_EARLY = 4
-    SAME_PERIOD = 5  # asked for twice
+    SAME_PERIOD = 5  # billed twice
     OTHER_PROGRAM = 6
     OTHER_STATE = 7
     OTHER_PERIOD = 8
@@ -126,12 +126,12 @@ class Twist(IntEnum):
     HCPCS_CODE_WRONG = 39
     HCPCS_CODE_UNLISTED = 40
     COMPOUND = 41  # of three months' quantity
-    MEDICAID_TOO = 42  # another payer's dispense that Medicaid asks for as well
-    MEDICAID_AFTER_OTHERS = 43  # the same, where Medicaid paid what was left
+    MEDICAID_TOO = 42  # another payer's dispense that Medicaid bills as well
+    MEDICAID_AFTER_OTHERS = 43  # the same, if Medicaid paid what was left
     TWO_ENTITIES = 44  # another entity reports the dispense as well
-    TWO_ENTITIES_ONE_REVERSED = 45  # and takes it back
+    TWO_ENTITIES_ONE_REVERSED = 45  # and reverses it
     REPORTED_AGAIN = 46  # by the same entity, late
-    REVERSED_AND_REPORTED = 47  # by the same entity, after it had taken the first claim back
+    REVERSED_AND_REPORTED = 47  # by the same entity, after it had reversed the first claim
     REPORTED_LATE = 48
     REPORTED_ON_LAST_DAY = 49  # that a usual policy allows
     MEASURED_EACH = 50  # in another unit than the product's, so that packages are taken for units of it
@@ -146,7 +146,7 @@ class Twist(IntEnum):
     DISPUTED_BEFORE = 59
     WITH_HYPHENS = 60  # in the NDC
     IN_HCPCS_UNITS = 61
-    OTHER_PROGRAM_AFTER_VOID = 62  # asked for again, the first claim taken back
+    OTHER_PROGRAM_AFTER_VOID = 62  # billed again after the first claim was voided
     OTHER_STATE_AFTER_VOID = 63
     OTHER_PERIOD_AFTER_VOID = 64
     PERIOD_BARRED = 65  # given a period that can no longer be disputed
@@ -156,7 +156,7 @@ class Twist(IntEnum):
     PAID_MOSTLY_BY_OTHERS = 69
     FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
     PRESCRIBER_KNOWN = 71  # who writes the drug for the entity's patients alone
-    AFTER_OTHERS = 72  # asked for twice, the second time for what another payer left
+    AFTER_OTHERS = 72  # billed twice, the second time for what another payer left
     DISCARDED_AS_NDC = 73  # the discarded part of a vial, with as many HCPCS units as NDC units
     HALF_IN_SECOND_PART = 74
     OTHERS_UNREPORTED = 75  # whether third parties paid is not reported
@@ -164,7 +164,7 @@ class Twist(IntEnum):
     CREDITED_IN_PARTS = 77  # on one day, before the claim was received
     CREDITED_PART_AFTER = 78  # twice on one day: half of it
     MFP_PLAN_REVERSAL = 79  # the plan reversed it
-    FIRST_ICN_REVERSED = 80  # before the second was asked for
+    FIRST_ICN_REVERSED = 80  # before the second was billed
     WITHDRAWAL_NOTICE = 81  # of money for the second ICN: no reversal
     BILLED_AGAIN_THAT_DAY = 82  # after a reversal, as a bill and not as a rebill
     REVERSED_AGAIN_THAT_DAY = 83
@@ -174,7 +174,7 @@ class Twist(IntEnum):
     CONTRACT_UNNAMED = 87
     SECOND_CONTRACT_UNNAMED = 88  # on the second row alone
     TYPE_STATED_ONCE = 89  # the rebate type, on the second row alone
-    PRICE_PROTECTION = 90  # is what the second row asks for
+    PRICE_PROTECTION = 90  # is the rebate type of the second row
     CONTENTS_MEASURED = 91  # of a kit, in another unit by name
     HCPCS_UNITS_WRONG = 92  # tenfold, the NDC units as they were given
     PAID_FAR_OFF = 93  # eight times as much, or a twentieth

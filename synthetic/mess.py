@@ -1,7 +1,7 @@
 """How payers and covered entities write down the dispenses of a chunk: the known mess of domain part 4.2.
 
 Kinds of mess are drawn independently, but for combinations that would leave nothing to link by. All rows that a side
-sends of one dispense are written alike, so that reversals and duplicates meet what they are about.
+sends of one dispense are written alike, so that reversals and duplicates match the rows they refer to.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_DAYS_OFF = 3
 
 @dataclass(frozen=True)
 class Side:
-    """What one side writes of each dispense; fill and prescriber are -1 where it says nothing."""
+    """What one side writes of each dispense; fill and prescriber are -1 if it states none."""
 
     pharmacy: np.ndarray
     has_old_npi: np.ndarray
@@ -39,8 +39,8 @@ class Side:
     prescriber: np.ndarray
 
     @property
-    def fill_is_told(self) -> np.ndarray:
-        """In a field of its own: half of the suffixed Rx numbers alone tell the fill."""
+    def fill_is_stated(self) -> np.ndarray:
+        """In a field of its own: for half of the suffixed Rx numbers, only the suffix states the fill."""
         return (self.fill >= 0) & ~(self.is_suffixed & (np.arange(len(self.fill)) % 2 == 0))
 
 

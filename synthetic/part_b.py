@@ -1,4 +1,4 @@
-"""Medicare Part B lines of drugs that an entity gave and reports as 340B, with or without the modifier that says so."""
+"""Medicare Part B lines of drugs that an entity gave and reports as 340B, with or without the 340B modifier."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ CONTRACTS_BEGIN = day(2024, 1, 1)
 
 
 class Terms(IntEnum):
-    """What a contract says of 340B claims."""
+    """Which 340B claims a contract excludes."""
 
     NONE = -1
     NO_EXCLUSION = 0

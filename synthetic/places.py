@@ -75,14 +75,14 @@ def state_index(code: str) -> int:
 
 
 class Listing(IntEnum):
-    """How an entity's own pharmacy stands in the Medicaid Exclusion File. Listed means carve-in: the entity uses
-    340B stock for Medicaid fee for service, so that the state must not ask for a rebate.
+    """How an entity's own pharmacy is listed in the Medicaid Exclusion File. Listed means carve-in: the entity uses
+    340B stock for Medicaid fee for service, so the state must not bill a rebate.
     """
 
     NONE = 0
     BY_NPI = 1
     BY_MEDICAID_NUMBER = 2
-    OTHER_STATE = 3  # listed for a neighbouring state only
+    OTHER_STATE = 3  # listed for a neighboring state only
     FIRST_QUARTERS = 4  # no longer listed after the first quarters
 
 
@@ -113,7 +113,7 @@ class Pharmacies:
 
     npi: list[str]
     old_npi: list[str | None]  # NPI of before it changed
-    npi_since: np.ndarray  # day of the change; 0 where there was none
+    npi_since: np.ndarray  # day of the change; 0 if the NPI did not change
     ncpdp: list[str | None]
     state: np.ndarray
     medicaid_number: list[str]
@@ -135,9 +135,9 @@ class Pharmacies:
 
     def pick_retail(self, state: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """A retail pharmacy of the state by its volume, or the mail-order pharmacy."""
-        rest = (chance - MAIL_ORDER_SHARE) / (1 - MAIL_ORDER_SHARE)
-        found = np.searchsorted(self.weights, state + np.clip(rest, 0, 1 - 1e-12), side="right")
-        return np.where(rest < 0, MAIL_ORDER, self.order[np.minimum(found, len(self.order) - 1)])
+        retail_chance = (chance - MAIL_ORDER_SHARE) / (1 - MAIL_ORDER_SHARE)
+        position = np.searchsorted(self.weights, state + np.clip(retail_chance, 0, 1 - 1e-12), side="right")
+        return np.where(retail_chance < 0, MAIL_ORDER, self.order[np.minimum(position, len(self.order) - 1)])
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Entities:
         return np.flatnonzero(stays & (excluded != may))
 
     def is_listed_in(self, quarter: int) -> np.ndarray:
-        """Which entities stand in the file of a quarter (index)."""
+        """Which entities are in the file of a quarter (index)."""
         gone = (self.listing == Listing.FIRST_QUARTERS) & (quarter >= QUARTERS_LISTED_IN_PART)
         return (self.listing != Listing.NONE) & ~gone
 
@@ -283,7 +283,7 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
     leaving, ending, movers = _ending(parent, state, of_ends)
     stays = ~np.isin(np.arange(ENTITIES), np.concatenate([leaving, ending, movers]))
     listing[~stays] = Listing.NONE
-    neighbour = (state + 1) % len(STATES)
+    neighbor = (state + 1) % len(STATES)
     numbers = 100_000 + scattered(ENTITIES, 10**5, rng)
     contract_entity = np.repeat(np.arange(ENTITIES), rng.integers(4, 21, ENTITIES))
     contract_pharmacy = pharmacies.pick_retail(
@@ -315,7 +315,7 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
         type=kind,
         state=state,
         listing=listing,
-        listed_state=np.where(listing == Listing.OTHER_STATE, neighbour, state),
+        listed_state=np.where(listing == Listing.OTHER_STATE, neighbor, state),
         own_pharmacy=own,
         by_state=_groups(np.flatnonzero(stays), state[stays]),
         contract_entity=contract_entity,
@@ -409,12 +409,13 @@ def _of_parents(
 def _shared(
     contract_entity: np.ndarray, contract_pharmacy: np.ndarray, parent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Neighbours among the contracts of a pharmacy, where they are of two systems: entity, entity, pharmacy."""
+    """Adjacent contracts of a pharmacy with entities of two systems: entity, entity, pharmacy."""
     order = np.lexsort((contract_entity, contract_pharmacy))
-    one, other = order[:-1], order[1:]
-    same = contract_pharmacy[one] == contract_pharmacy[other]
-    found = same & (parent[contract_entity[one]] != parent[contract_entity[other]])
-    return contract_entity[one[found]], contract_entity[other[found]], contract_pharmacy[one[found]]
+    first, second = order[:-1], order[1:]
+    same = contract_pharmacy[first] == contract_pharmacy[second]
+    is_shared = same & (parent[contract_entity[first]] != parent[contract_entity[second]])
+    first, second = first[is_shared], second[is_shared]
+    return contract_entity[first], contract_entity[second], contract_pharmacy[first]
 
 
 def _parents(state: np.ndarray, rng: np.random.Generator) -> np.ndarray:

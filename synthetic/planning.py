@@ -9,16 +9,16 @@ import numpy as np
 from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.settings import SyntheticSettings
+from synthetic.anomalies import ANOMALY_CASES
 from synthetic.combinations import COMBINATIONS
 from synthetic.kinds import Twist
-from synthetic.oddities import ODDITIES
 from synthetic.scenarios import LOOK_ALIKES, SHIFTED, VIOLATIONS
 from synthetic.unusual import UNUSUAL
 
 FEWEST_IN_PATTERN = 15_000  # dispenses among which the doctor has prescribed often enough
 ENTITIES_IN_PATTERN = 30  # enough to compare one with
 
-SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *SHIFTED, *UNUSUAL, *COMBINATIONS, *ODDITIES)
+SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *SHIFTED, *UNUSUAL, *COMBINATIONS, *ANOMALY_CASES)
 
 PLAIN = -1
 # Per scenario, the last entry for PLAIN.

@@ -39,7 +39,7 @@ class Pool(IntEnum):
     ORDINARY = 0
     LOCAL = 1  # on the preferred drug list of a single state
     RETIRED = 2  # terminated more than a year before the first quarter
-    YEAR_AFTER = 3  # the 365th day after termination lies in the quarters
+    YEAR_AFTER = 3  # the 365th day after termination is in the quarters
     REACTIVATED = 4
     LAUNCH = 5  # comes to market within the quarters
     INFUSED = 6  # given by a provider, billed with HCPCS
@@ -96,7 +96,7 @@ class Products:
     name: list[str]
     labeler: list[str]
     family: np.ndarray  # equal for packages of one NDC-9
-    twin: np.ndarray  # the other package of the family; itself where there is none
+    twin: np.ndarray  # the other package of the family; itself if there is none
     pools: dict[Pool, np.ndarray]
     popularity: np.ndarray  # cumulative, over the ordinary products
     popularity_340b: np.ndarray  # cumulative, over the pool AT_340B
@@ -228,7 +228,7 @@ def _with_large_packages(products: Products) -> Products:
     for field in fields(Products):
         values = getattr(products, field.name)
         if isinstance(values, list):
-            copied[field.name] = [*values, *(values[one] for one in of.tolist())]
+            copied[field.name] = [*values, *(values[product] for product in of.tolist())]
         elif isinstance(values, np.ndarray) and len(values) == products.count:
             copied[field.name] = np.concatenate([values, values[of]])
     large = products.count + np.arange(len(of))
@@ -237,10 +237,10 @@ def _with_large_packages(products: Products) -> Products:
         copied[name][large] *= LARGE_PACKAGE_TIMES
     for name in ("wac", "ura", "ceiling", "mfp"):
         copied[name][large] = copied[name][large] * LARGE_PACKAGE_PRICE // 100
-    for one in large.tolist():
-        ndc = copied["ndc"][one]
-        copied["ndc"][one] = f"{ndc[:9]}{LARGE_PACKAGE_CODE}"
-        copied["hyphenated"][one] = _hyphenated(ndc[:5], ndc[5:9], LARGE_PACKAGE_CODE)
+    for product in large.tolist():
+        ndc = copied["ndc"][product]
+        copied["ndc"][product] = f"{ndc[:9]}{LARGE_PACKAGE_CODE}"
+        copied["hyphenated"][product] = _hyphenated(ndc[:5], ndc[5:9], LARGE_PACKAGE_CODE)
     return replace(products, **copied, pools={**products.pools, Pool.LARGE_PACKAGE: large})
 
 
@@ -291,7 +291,7 @@ def _codes(count: int, twin: np.ndarray, rng: np.random.Generator) -> tuple[list
 
 
 def _hyphenated(labeler: str, product: str, package: str) -> str:
-    """A form that becomes the same eleven digits: 4-4-2 or 5-3-2 where a zero can be left out, else 5-4-2."""
+    """A form that becomes the same eleven digits: 4-4-2 or 5-3-2 if a zero can be omitted, else 5-4-2."""
     if labeler.startswith("0"):
         return f"{labeler[1:]}-{product}-{package}"
     if product.startswith("0"):

@@ -82,7 +82,7 @@ def rebate_batch(
 
 
 def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.Array]:
-    """Identifiers of the row, the claim and who asks."""
+    """Identifiers of the row, the claim and the payer."""
     at, number, rows = r.at, d.number[r.at], len(r.at)
     medicaid = r.program <= MCO
     contract = np.where(medicaid & (r.kind == Row.DUPLICATE), -1, f.contract[at])

@@ -1,4 +1,4 @@
-"""What was agreed on claims: credited before they were asked for (again), credited later, or disputed only."""
+"""What was agreed on claims: credited before they were billed (again), credited later, or disputed only."""
 
 from __future__ import annotations
 

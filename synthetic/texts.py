@@ -36,7 +36,7 @@ def rx_texts(digits: np.ndarray, is_padded: np.ndarray) -> pa.Array:
 def prescription(
     world: World, digits: np.ndarray, side: Side, at: np.ndarray, is_rx: np.ndarray
 ) -> dict[str, pa.Array]:
-    """Prescription and fill number of the dispenses `at`, as a side writes them; NULL where it is no prescription."""
+    """Prescription and fill number of the dispenses `at`, as a side writes them; NULL for medical claims."""
     rows, hashed = len(at), side.is_hashed[at] & is_rx
     fill = arrow.joined(arrow.constant("-", rows), arrow.padded(np.maximum(side.fill[at], 0), 2))
     suffix = arrow.either(side.is_suffixed[at], fill, arrow.constant("", rows))
@@ -46,7 +46,7 @@ def prescription(
         "rx_number": arrow.either(is_rx & ~hashed, sent, None),
         "rx_number_hash": arrow.either(hashed, arrow.hexadecimal(mixed(digits[at], world.seed)), None),
         "hash_scheme": arrow.either(hashed, arrow.constant(HASH_SCHEME, rows), None),
-        "fill_number": arrow.integers(side.fill[at], side.fill_is_told[at] & is_rx),
+        "fill_number": arrow.integers(side.fill[at], side.fill_is_stated[at] & is_rx),
     }
 
 

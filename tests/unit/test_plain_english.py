@@ -45,6 +45,7 @@ CLEAN_PACKAGES = (
     "engine/npi.py",
     "engine/permissions.py",
     "engine/redaction.py",
+    "synthetic",
     "docs_pages",
     "jobs",
 )

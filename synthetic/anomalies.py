@@ -21,7 +21,7 @@ _ENTITY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _odd(kind: str, *twists: Twist, **more: Any) -> Scenario:
+def _anomaly(kind: str, *twists: Twist, **more: Any) -> Scenario:
     values = {"programs": CONTRACTED, "share": _FEW, "twist": twists[0], "also": twists[1:], **more}
     return Scenario(kind, "", Label.ANOMALY, **values)
 
@@ -39,24 +39,24 @@ def _other_months(kind: str, **more: Any) -> Scenario:
     return Scenario(kind, "", Label.USUAL, **{**_GROUP, **more})
 
 
-ODDITIES = (
-    _odd("paid_far_off", Twist.PAID_FAR_OFF),
+ANOMALY_CASES = (
+    _anomaly("paid_far_off", Twist.PAID_FAR_OFF),
     _usual("paid_mostly_by_others", Twist.PAID_MOSTLY_BY_OTHERS),
-    _odd("units_doubled", Twist.UNITS_DOUBLED),
+    _anomaly("units_doubled", Twist.UNITS_DOUBLED),
     _usual("double_dose", Twist.DOUBLE_DOSE, products=Pool.SELECTED, days=Days.BEFORE_MFP),
-    _odd("units_trebled", Twist.UNITS_TREBLED),
+    _anomaly("units_trebled", Twist.UNITS_TREBLED),
     _usual("three_months", Twist.NINETY_DAYS, products=Pool.SELECTED, days=Days.BEFORE_MFP),
-    _odd("amount_shifted", Twist.AMOUNT_SHIFTED),
+    _anomaly("amount_shifted", Twist.AMOUNT_SHIFTED),
     _usual("filled_in_two_parts", Twist.TWO_PARTS, products=Pool.SELECTED, days=Days.BEFORE_MFP),
-    _odd("days_contradict_units", Twist.DAYS_A_TENTH),
+    _anomaly("days_contradict_units", Twist.DAYS_A_TENTH),
     _usual("ten_days_fill", Twist.TEN_DAYS, products=Pool.SELECTED, days=Days.BEFORE_MFP),
     # units and payment of three months, days' supply of one: each of them usual
-    _odd("three_months_in_one", Twist.UNITS_OF_THREE_MONTHS),
+    _anomaly("three_months_in_one", Twist.UNITS_OF_THREE_MONTHS),
     _usual("three_months_double_dose", Twist.NINETY_DAYS, Twist.DOUBLE_DOSE, products=Pool.SELECTED,
            days=Days.BEFORE_MFP),
-    _odd("paid_late", Twist.PAID_MONTHS_LATER, days=Days.OVER_A_YEAR_AGO),
+    _anomaly("paid_late", Twist.PAID_MONTHS_LATER, days=Days.OVER_A_YEAR_AGO),
     _usual("paid_after_six_weeks", Twist.PAID_WEEKS_LATER, days=Days.OVER_A_YEAR_AGO),
-    _odd("price_of_other_package", Twist.PRICE_OF_OTHER_PACKAGE, products=Pool.TWIN),
+    _anomaly("price_of_other_package", Twist.PRICE_OF_OTHER_PACKAGE, products=Pool.TWIN),
     _usual("own_package", products=Pool.TWIN),
     # of few claims, or dear
     _usual("large_package", products=Pool.LARGE_PACKAGE),
