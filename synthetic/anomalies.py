@@ -1,7 +1,7 @@
-"""Planned cases that no rule names: unusual rows, rows that only look so, and months that are unusual as a whole.
+"""Planned cases that no rule describes: unusual rows, usual rows that resemble them, and unusual months of groups.
 
-Every kind of unusual row has rows next to it that differ in what makes them usual. Outside Medicaid, so that invoices,
-and what rules find on them, stay as they are.
+Every kind of unusual row has a usual counterpart that differs in one respect. All cases are outside Medicaid, so that
+invoices, and the results of rules on them, do not change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from synthetic.products import Pool
 
 _FEW = 0.2  # of anomaly_rate: there are many kinds of unusual rows
 _GROUP: dict[str, Any] = {"programs": CONTRACTED, "in_pattern": True, "share": 2.0}
-# of 340B claims, of which a group has few in other months
+# of 340B claims: a group has few of them in other months
 _ENTITY: dict[str, Any] = {
     "subject": Subject.ENTITY_CLAIM, "entity": Entity.LIVE, "products": Pool.AT_340B, "share": 1.0
 }  # fmt: skip
@@ -50,7 +50,7 @@ ANOMALY_CASES = (
     _usual("filled_in_two_parts", Twist.TWO_PARTS, products=Pool.SELECTED, days=Days.BEFORE_MFP),
     _anomaly("days_contradict_units", Twist.DAYS_A_TENTH),
     _usual("ten_days_fill", Twist.TEN_DAYS, products=Pool.SELECTED, days=Days.BEFORE_MFP),
-    # units and payment of three months, days' supply of one: each of them usual
+    # units and payment of three months, days' supply of one month: each value alone is usual
     _anomaly("three_months_in_one", Twist.UNITS_OF_THREE_MONTHS),
     _usual("three_months_double_dose", Twist.NINETY_DAYS, Twist.DOUBLE_DOSE, products=Pool.SELECTED,
            days=Days.BEFORE_MFP),
@@ -58,7 +58,7 @@ ANOMALY_CASES = (
     _usual("paid_after_six_weeks", Twist.PAID_WEEKS_LATER, days=Days.OVER_A_YEAR_AGO),
     _anomaly("price_of_other_package", Twist.PRICE_OF_OTHER_PACKAGE, products=Pool.TWIN),
     _usual("own_package", products=Pool.TWIN),
-    # of few claims, or dear
+    # with few claims, or expensive
     _usual("large_package", products=Pool.LARGE_PACKAGE),
     _usual("orphan_drug", products=Pool.ORPHAN),
     _usual("new_product", products=Pool.LAUNCH, days=Days.ON_MARKET_DATE),

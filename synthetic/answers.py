@@ -1,7 +1,7 @@
 """What a finding on a planted row must state, by the data contract and by how the row was made.
 
-Classes, codes and kinds of units are the catalog's (domain part 7, contract sections 4 and 7). They hold of rows that
-are written plainly, as combinations are. NOT_STATED: units that depend on other claims (medians, sales, settlements).
+Classes, codes and kinds of units are those of the catalog (domain part 7, contract sections 4 and 7). They apply to
+rows without mess, such as combinations. NOT_STATED: units that depend on other claims (medians, sales, settlements).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from synthetic.world import World
 
 
 class Grade(IntEnum):
-    """Of evidence, the strongest first."""
+    """Class of evidence, the strongest first."""
 
     STRONG = 0
     MEDIUM = 1
@@ -37,7 +37,7 @@ class At(IntEnum):
     NOT_STATED = 0
     ALL = 1
     NONE = 2
-    SURPLUS = 3  # over what was given
+    SURPLUS = 3  # beyond the units that were dispensed
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ ANSWERS = {
     "R060": Answer(_MEDIUM, "MRA", _NONE),
     "R061": Answer(_CONTEXT, None, _NONE),
 }
-UNSURE_MODIFIERS = ("GA",)  # states whose modifier the shipped table takes from others
+UNSURE_MODIFIERS = ("GA",)  # states whose modifier in the shipped table is from sources other than the state
 _CODE_ORDER = ("X", "M", "N", "O", "J", "K", "D", "E", "F", "MRA", "PBM", "Q", "R", "U")
 
 
@@ -100,7 +100,10 @@ class Stated:
 def state(
     world: World, d: Dispenses, f: Fills, at: np.ndarray, row: np.ndarray, rules: list[str], of_entity: np.ndarray
 ) -> Stated:
-    """Of violations alone. `at`: position of the dispense in the chunk; `row`: a `Row`, or a `Sent` of an entity."""
+    """The expected findings on violations.
+
+    `at`: position of the dispense in the chunk; `row`: a `Row`, or a `Sent` for rows of an entity.
+    """
     under_contract = np.isin(f.program[at], (COMMERCIAL, PARTD)) & ~of_entity
     answers = [_under_contract(ANSWERS[r]) if of else ANSWERS[r] for r, of in zip(rules, under_contract, strict=True)]
     all_units = _units_of(f, at, row, of_entity) - np.where(of_entity, 0, settled_units(d, f, at))
@@ -128,9 +131,9 @@ def state(
 
 
 def _unsure(d: Dispenses, at: np.ndarray, rules: list[str]) -> np.ndarray:
-    """Grades by which the evidence is less: identifiers of 340B claims that only others report of the state, methods of
-    states that are not known, states that let contract pharmacies use no 340B stock, third parties and contracts that
-    the rows leave open. Of combinations: their 340B claims come from contract pharmacies.
+    """Number of classes by which the evidence is weaker: 340B identifiers that the state itself has not published,
+    unknown methods of states, states where contract pharmacies use no 340B stock, and third parties or contracts that
+    the rows do not state. 340B claims of combinations come from contract pharmacies.
     """
     rule, scenario, state = np.array(rules, dtype="U4"), d.scenario[at], d.state[at]
     by_modifier = has(scenario, Twist.MODIFIER) & np.isin(state, [state_index(code) for code in UNSURE_MODIFIERS])

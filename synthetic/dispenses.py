@@ -1,6 +1,6 @@
-"""Dispenses of one chunk, as numpy columns: who got what where, and what becomes of it.
+"""Dispenses of one chunk, as numpy columns: patient, product, pharmacy, payer, and the planned case.
 
-A chunk depends on the seed, its number and the settings alone, so that any worker can make it again for each table.
+A chunk depends only on the seed, its number and the settings, so that any worker can generate it again for each table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PRESCRIBER_OF_MONTH = 4
 # Of retail pharmacies, in the order of their numbers.
 GROUP_PLACES = {Place.MANY_IN_MONTH: 1_001, Place.DEAR_IN_MONTH: 1_002, Place.ALWAYS_DEAR: 1_003}
 
-# States whose medical claims carry a 340B modifier that is in use all through the quarters.
+# States whose medical claims carry a 340B modifier that is valid throughout the quarters.
 MODIFIER_STATES = {"TX": "U8", "GA": "UD"}
 LATE_MODIFIER_STATE = "SC"
 
@@ -195,7 +195,7 @@ def _plain_pools(place: np.ndarray, stock_340b: np.ndarray) -> np.ndarray:
 
 
 def _states(chance: np.ndarray, scenario: np.ndarray, modifier_chance: np.ndarray) -> np.ndarray:
-    """A state by weight; claims planned around a modifier lie in states that know it."""
+    """A state by weight; claims planned around a modifier are in states that use it."""
     cumulative = np.cumsum(STATE_WEIGHTS) / STATE_WEIGHTS.sum()
     state = np.minimum(np.searchsorted(cumulative, chance, side="right"), len(STATE_CODES) - 1)
     texas, georgia = (state_index(code) for code in MODIFIER_STATES)
@@ -205,7 +205,7 @@ def _states(chance: np.ndarray, scenario: np.ndarray, modifier_chance: np.ndarra
 
 
 def _products(world: World, pool: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """A product of each pool: by popularity among ordinary ones, else all alike."""
+    """A product of each pool: by popularity among ordinary products, else uniformly."""
     products = world.products
     product = np.searchsorted(products.popularity, chance, side="right")
     for kind, members in products.pools.items():
@@ -236,7 +236,7 @@ def _places(
     world: World, place: np.ndarray, state: np.ndarray, chance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """State, pharmacy, covered entity, a second entity, and the day when the entity's part in the program or its
-    contract ends; entities' own pharmacies and contracts of a kind bring their state along.
+    contract ends. Entities' own pharmacies and contracts of a planned kind determine the state.
     """
     pharmacies, entities = world.pharmacies, world.entities
     pharmacy = pharmacies.pick_retail(state, chance)

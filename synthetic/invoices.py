@@ -39,16 +39,16 @@ LINE_KINDS = ("CURRENT", "PRIOR_DELTA")
 SUPPLEMENTAL_PART = 10  # of the URA: one of so many
 TERMINATED_DAYS = 365
 
-# Altered lines are of products that many states invoice, so that what is usual of them is known.
+# Altered lines are of products that many states invoice, so that they have enough peers.
 LEAST_PEERS = 40
 ALTERED_RULES = ("R035", "R036", "R037", "R038", "R053")
 LEAST_ALTERED = 6
 FACTOR = 20  # prescriptions of altered lines
 LEAST_QUARTERS = 5  # that a line must have before one of them can be an outlier
-GREW_LESS = (2.0, 2.9)  # times the line's own median: much, but not too much
+GREW_LESS = (2.0, 2.9)  # times the line's own median: above it, but below the rule's limit
 LEAST_ADDED_SHARE = 0.3  # of the prescriptions, for lines that bill more than the claims support
 LEAST_TAKEN_BACK = 2  # surplus prescriptions, if the next invoice credits all or half of them
-LEAST_CORRECTED = 3  # prescriptions of a line of which a part comes with the next invoice
+LEAST_CORRECTED = 3  # prescriptions of a line, if a part of it comes with the next invoice
 PARTS_CORRECTED = 3
 DAYS_TO_CREDIT = 25  # after the quarter: before claims and lines come
 LITTLE_MORE = 4  # thousandths of the units: less than sums may differ by
@@ -97,7 +97,7 @@ def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
 
 
 def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Invoices:
-    """Invoice lines of summed parts, and what is known of them."""
+    """Invoice lines from summed parts, with their labels and settlements."""
     lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
     order = np.lexsort([lines[name] for name in reversed(KEYS)])
     lines = {name: values[order] for name, values in lines.items()}
@@ -122,7 +122,7 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Inv
             & (QUARTER_STARTS[lines["period"]] >= LABELER_SOLD)
         ),
     }
-    # no claims are behind what a line grew by
+    # no claims support the added units of a grown line
     violations = (
         by_product | {f"altered {rule}": rows for rule, rows in altered.items()} | {"grown R038": altered["R037"]}
     )
@@ -149,9 +149,10 @@ def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str)
 
 
 def _chosen(world: World, lines: dict[str, np.ndarray], rate: float) -> Chosen:
-    """Which lines each rule must find, as many that R038 must leave alone, and half as many of every other kind: chosen
-    by hash of the line's key, one at most of a program, state and product, so that the line's other quarters still show
-    what is usual.
+    """The lines that each rule must flag, as many that R038 must not flag, and half as many of every other kind.
+
+    They are chosen by hash of the line's key, at most one per program, state and product, so that the line's other
+    quarters remain usual.
     """
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
     ordinary &= (lines["line"] == EVERY) & (lines["kind"] == LINE_KINDS.index("CURRENT"))
@@ -213,7 +214,7 @@ def _with_alterations(
     world: World, lines: dict[str, np.ndarray], altered: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Lines with too many prescriptions (R035), a hundredth of the payment (R036), many times the units of other
-    quarters (R037) or whole prescriptions more than the claims hold (R038); each is consistent in all else.
+    quarters (R037) or more prescriptions than the claims support (R038); each is otherwise consistent.
     """
     lines = {name: values.copy() for name, values in lines.items()}
     few = altered["R035"]
@@ -245,7 +246,7 @@ def _add_prescriptions(
 def _with_surplus_taken_back(
     world: World, lines: dict[str, np.ndarray], entirely: np.ndarray, by_half: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Lines with whole prescriptions more than the claims hold, and differences below zero for them, at the end."""
+    """Lines with more prescriptions than the claims support, and negative differences for them, appended."""
     at = np.concatenate([entirely, by_half])
     surplus = _add_prescriptions(world, lines, at, least=LEAST_TAKEN_BACK)
     added = surplus["prescriptions"]
@@ -257,7 +258,7 @@ def _with_surplus_taken_back(
 
 
 def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A part of the corrected lines as lines of their own, at the end (second result)."""
+    """Moves a part of the corrected lines to separate lines, which are appended (second result)."""
     count = len(lines["units"])
     lines = {name: np.concatenate([values, values[corrected]]) for name, values in lines.items()}
     deltas = np.arange(count, len(lines["units"]))
@@ -273,8 +274,8 @@ def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[d
 
 
 def line_settlements(world: World, lines: dict[str, np.ndarray], credited: np.ndarray) -> pa.Table:
-    """Credits of half of a line, at least one unit or all of it, which name no claim, from before the line was received
-    and after its quarter.
+    """Credits of half of a line (at least one unit, at most the line) that name no claim, dated after its quarter and
+    before its receipt.
     """
     settled = {name: lines[name][credited] for name in (*KEYS, "units")}
     half = np.maximum(settled["units"] // 2_000 * 1_000, 1_000)
@@ -352,7 +353,7 @@ def _with_hyphens(*parts: pa.Array) -> pa.Array:
 
 
 def source_row_ids(table: pa.Table) -> pa.Array:
-    """`program/state/ndc11/period/invoice_number/line_kind`, with sub-program and rebate type where given."""
+    """`program/state/ndc11/period/invoice_number/line_kind`, with sub-program and rebate type, if any."""
     names = ("program", "state", "ndc", "period", "invoice_number", "line_kind")
     parts = [table.column(name).combine_chunks() for name in names]
     text = parts[0]

@@ -1,11 +1,11 @@
-"""What is known of the rows of a chunk: violations, look-alikes, anomalies, and rows to watch.
+"""The labels of the rows of a chunk: violations, look-alikes, anomalies, and rows to watch.
 
-- truth: rules that must fire on the row, on claims with their units at issue (NULL where other claims decide about
-  them), their code of kind DISPUTE, and which of the row's rules decides the finding;
-- look_alikes: a rule that must not fire on the row, and why one might think so;
+- truth: rules that must fire on the row; for claims their units at issue (NULL if they depend on other claims),
+  their code of kind DISPUTE, and which of the row's rules decides the finding;
+- look_alikes: a rule that must not fire on the row, and the kind of similarity;
 - anomalies: unusual rows that no rule describes, by kind; anomaly_look_alikes: rows that only look unusual;
-- group_anomalies: rows of a group's month that is unusual as a whole;
-- watch: a rule that may fire as weak evidence; neither right nor wrong.
+- group_anomalies: rows of an unusual month of a group;
+- watch: a rule that may fire as weak evidence; neither is an error.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _ROW_OF_TWIST = {
     Twist.MEDICAID_AFTER_OTHERS: Row.DUPLICATE,
     **dict.fromkeys(AFTER_VOID, Row.DUPLICATE),
 }
-# Rows of a dispense that are live, next to the one that always is.
+# Further live rows of a dispense, by twist.
 _FURTHER_ROWS = (
     (PLANNED_IN_PARTS, Row.COMPLETION),
     (BILLED_TWICE, Row.DUPLICATE),
@@ -90,7 +90,7 @@ _OTHERS = (
     ("half_used_up", "R039", Label.LOOK_ALIKE),
     ("at_acquisition_cost", "R036", Label.LOOK_ALIKE),
     ("price_zero", "R053", Label.LOOK_ALIKE),
-    # a rule of its own once the credit is overdue, which is a matter of the day of the run
+    # R055 fires once the credit is overdue, which depends on the day of the run
     ("credit_to_come", "R055", Label.WATCH),
     # if the payer has enough claims of the product to compare with
     ("units_times_ten", "R035", Label.WATCH),
@@ -151,7 +151,7 @@ def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, r:
 def _answers(
     world: World, d: Dispenses, f: Fills, at: np.ndarray, row: np.ndarray, kind: np.ndarray
 ) -> dict[str, pa.Array]:
-    """Units, code and whether the rule decides, of violations; NULL of all else."""
+    """Units, code and whether the rule decides, for violations; NULL for all other rows."""
     true = np.flatnonzero(_IS_TRUE[kind])
     rules = [_RULES[k] for k in kind[true].tolist()]
     stated = answers.state(world, d, f, at[true], row[true], rules, _IS_OF_ENTITY[kind[true]])
@@ -166,8 +166,8 @@ def _answers(
 
 
 def _combined(d: Dispenses, f: Fills, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind of each part of combinations. A part that is about a row of its own labels that row, all
-    others label every row of the dispense that is live.
+    """Position, row and kind of each part of combinations. A part with a row of its own labels that row; other parts
+    label every live row of the dispense.
     """
     labeled: list[tuple[int, int, int]] = []
     live = _live_rows(f)
@@ -218,7 +218,7 @@ def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarr
 
 
 def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
-    """Position and kind of what is known of dispenses in addition to what they were planned for."""
+    """Position and kind of the labels of dispenses in addition to their planned case."""
     is_live = f.is_rebated & (f.lineage != Lineage.VOIDED)
     follows = is_live.copy()
     follows[1:] &= is_live[:-1]
@@ -239,7 +239,7 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unbilled(r: RebateRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind: what no invoice has a line for, and what has one in the next quarter's invoice."""
+    """Position, row and kind of claims without an invoice line, and of those billed with the next quarter's invoice."""
     bills_units = r.units > 0
     by_kind = (np.flatnonzero(bills_units & r.is_unbilled), np.flatnonzero(bills_units & r.is_billed_late))
     rows = np.concatenate(by_kind)
@@ -247,7 +247,7 @@ def _unbilled(r: RebateRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _also_of_entities(d: Dispenses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind: the other entity's claim of two, and a report again that comes late."""
+    """Position, row and kind: the claim of the other entity, and a late second report."""
     cases = ((Twist.TWO_ENTITIES, Sent.BY_OTHER, _OTHER_ENTITY), (Twist.REPORTED_AGAIN, Sent.AGAIN, _CORRECTED_LATE))
     at = [np.flatnonzero(has(d.scenario, twist)) for twist, _, _ in cases]
     sizes = [len(of_twist) for of_twist in at]

@@ -1,4 +1,4 @@
-"""Which rebate row and which entity row are about one dispense, and what kinds of mess make that hard to see."""
+"""True links: the rebate row and the entity row of one dispense, and the kinds of mess that obscure the link."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ _OTHER_PROGRAM = (Twist.OTHER_PROGRAM, Twist.OTHER_PROGRAM_AFTER_VOID)
 _OTHER_STATE = (Twist.OTHER_STATE, Twist.OTHER_STATE_AFTER_VOID)
 _OTHER_PERIOD = (Twist.OTHER_PERIOD, Twist.OTHER_PERIOD_AFTER_VOID)
 _TAKEN_BACK = (Twist.TAKEN_BACK, Twist.PART_TAKEN_BACK)
-PARTS_TAKEN_BACK = 3  # one of so many
+PARTS_TAKEN_BACK = 3  # one third of the units is reversed
 # Periods before the first quarter, whose invoices are not generated.
 OLD_PERIODS = (Twist.PERIOD_BARRED, Twist.PERIOD_OLD)
 
 
 class Row(IntEnum):
-    """What a row is to its dispense; also the last digit of its source_row_id."""
+    """The kind of a row; also the last digit of its source_row_id."""
 
     CLAIM = 0
     ADJUSTED = 1

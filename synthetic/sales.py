@@ -19,14 +19,14 @@ from synthetic.world import World
 
 NAME, RULE = "sales", "R034"
 COLUMNS = ("ndc", "state", "period", "units", "source")
-ONE_IN = 40  # of products and states are sold too little for what is invoiced
+ONE_IN = 40  # of products and states: the sales are too low for the invoices
 QUARTERS_COMPARED = 4
 LEAST_EXCESS = 100_000  # thousandths
 
 
 def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple[pa.Table, pa.Table]:
-    """`sales` (COLUMNS) and what is known of the invoice `lines`, as labels. Supplemental rebates are of units that the
-    federal lines count.
+    """`sales` (COLUMNS) and the labels of the invoice `lines`. Supplemental lines are excluded: the federal lines count
+    their units.
     """
     lines = lines.filter(pc.is_null(lines["rebate_type"]))
     rows = [

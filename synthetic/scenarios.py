@@ -1,4 +1,4 @@
-"""The planned cases: violations that rules must find, look-alikes that they must leave alone, decimal shifts.
+"""The planned cases: violations that rules must flag, look-alikes that they must not flag, decimal shifts.
 
 A planned dispense is isolated: its prescription has no other fill, and nothing else about it is unusual. Only the
 pattern of R050 takes many: of a drug that one doctor prescribes to patients of payers, one entity claims far more in a

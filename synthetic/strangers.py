@@ -1,4 +1,4 @@
-"""Claims of other persons under a prescription number that a pharmacy gave twice within days."""
+"""Claims of other patients under a prescription number that a pharmacy assigned twice within days."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class Strangers:
 
 
 def draw_strangers(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m: Mess) -> Strangers:
-    """Mostly of another drug; of the same drug never on the same day, because the claims could not be distinguished
-    from those of one dispense. In the same quarter, so that invoices and payments stay in order.
+    """Draw the strangers' claims of a chunk.
+
+    Most are of another drug. Those of the same drug are never on the same day, because they could not be distinguished
+    from the claim itself. The quarter is the same, so that invoices and payments stay in order.
     """
     rng = generator(plan.seed, "strangers", chunk)
     size = len(d.number)

@@ -18,11 +18,11 @@ RX_WIDTH = 12
 HASH_SCHEME = "shared-salt-1"
 _BINS = 90
 _MEDICAID_BINS, _COMMERCIAL_BINS, PART_D_BINS = (range(first, first + _BINS) for first in (610_000, 3_800, 4_300))
-JUNK = ("0", "12", "999", "NONE")  # under four digits: no key
+JUNK = ("0", "12", "999", "NONE")  # under four digits: not usable as a key
 
 
 def rx_digits(world: World, plan: Plan, d: Dispenses) -> np.ndarray:
-    """Prescription numbers: unique at their pharmacy, used again by others."""
+    """Prescription numbers: unique at their pharmacy, reused by others."""
     modulus = max(RX_RANGE, plan.claims)
     offset = (mixed(d.pharmacy, world.seed) % np.uint64(modulus)).astype(np.int64)
     return RX_BASE + (d.script + offset) % modulus
@@ -51,7 +51,7 @@ def prescription(
 
 
 def pharmacy_npis(world: World, side: Side, at: np.ndarray) -> pa.Array:
-    """The NPI that a side uses for the pharmacy, of before or after it changed."""
+    """The NPI that a side uses for the pharmacy, former or current."""
     pharmacies, pharmacy = world.pharmacies, side.pharmacy[at]
     old, present = arrow.chosen(pharmacies.old_npi, pharmacy), arrow.chosen(pharmacies.npi, pharmacy)
     return arrow.either(side.has_old_npi[at], old, present)
@@ -64,7 +64,7 @@ def ndc_texts(world: World, product: np.ndarray, is_hyphenated: np.ndarray) -> p
 
 
 def bin_numbers(program: np.ndarray, contract: np.ndarray, state: np.ndarray, plan: np.ndarray) -> np.ndarray:
-    """The payer's processor, as pharmacy, entity and payer all know it; `plan`: of managed care."""
+    """The BIN of the payer's processor, the same for pharmacy, entity and payer; `plan`: of managed care."""
     number = (contract * 7 + state * 3 + np.where(program == MCO, np.maximum(plan, 0), -1) + 8) % _BINS
     first = np.select(
         [program <= MCO, program == COMMERCIAL], [_MEDICAID_BINS.start, _COMMERCIAL_BINS.start], PART_D_BINS.start
