@@ -85,7 +85,7 @@ def explain(
     kept = Kept.of(spark, folder)
     with job_run(spark, as_then, RunOptions(f"explain-{uuid4().hex[:12]}"), say, "explain") as run:
         if kept is not None:
-            say("reading  what the run kept of the row")
+            say("reading  the rows that the run kept")
             prepared = kept.prepared()
             subject, facts = _kept_facts(kept, prepared, as_then, source_row_id)
         else:
@@ -140,7 +140,7 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
             row = prepared.left_out[name]().where(F.col("source_row_id") == source_row_id).first()
             if row is not None:
                 return Problem(
-                    "this row was never linked nor judged",
+                    "this row was dropped before linking and rules",
                     f"{place} of {name}",
                     ", ".join(row["reasons"]),
                     to_do="see ledger.json and, for rows with mistakes, quarantine/ of the run",
@@ -218,7 +218,7 @@ def _as_in_run(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> lis
         if hit is not None:
             answer = {**answer, "answer": "FIRED", "message": hit["message"], "guards": hit["guards"]}
         elif answer["answer"] == "FIRED":
-            only = "fires in the company of another rule only"
+            only = "fires only together with another rule"
             answer = {**answer, "answer": "NOT_MET", "came_close": True, "message": only, "guards": None}
         in_run.append(answer)
     return in_run

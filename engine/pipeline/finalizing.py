@@ -353,7 +353,7 @@ def _without_form(ready: Sequence[Mapping[str, Any]], made: Sequence[MadeForm]) 
     by_state = Counter((key.state, key.period) for key in missing)
     return [
         f"{counted(lines, 'line', 'lines')} to {state} for {period} {'is' if lines == 1 else 'are'} on no form: the "
-        "invoice line is not known or, of an earlier quarter, what was paid (settlements)"
+        "invoice line is unknown or, for an earlier quarter, the payment (table settlements)"
         for (state, period), lines in sorted(by_state.items())
     ]
 

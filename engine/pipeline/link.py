@@ -110,7 +110,7 @@ def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: l
         run.ledger.check("rebate_claims", Step.LINK, "rows linked to 340B claims", sum(tiers.values()), in_files)
         words.append(counted(sum(tiers.values()), "claim", "claims") + " linked to 340B claims")
         words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
-        _note_crowds(run, linked)
+        _note_oversized_blocks(run, linked)
         billed = facts.still_billed(prepared.claims.unconverted, results["taken_back"])
         rates = link.match_rates(billed, prepared.entity_claims, linked.links)
         problems = link.feed_problems(rates, run.settings.link.match_rates)
@@ -205,7 +205,7 @@ def _note_states_without_identifiers(run: Run, prepared: Prepared, claims: DataF
         )
 
 
-def _note_crowds(run: Run, linked: link.Links340b) -> None:
+def _note_oversized_blocks(run: Run, linked: link.Links340b) -> None:
     for name, rows in linked.set_aside.items():
         run.progress.note(
             f"{name}: {counted(rows, 'row was', 'rows were')} not linked: the prescription number at a "

@@ -57,7 +57,7 @@ def write_outputs(run: Run, linked: Linked, flagged: Flagged, run_findings: Find
     quarantined = _write_quarantine(run, prepared)
     totals = exports.add_up(rows, settings.today, settings.report.findings)
     _check(run, flagged, totals)
-    # the ledger books in one thread for a while: the claims of the findings are written meanwhile
+    # the unit ledger is computed by one thread, so the claims of the findings are written at the same time
     tasks: list[Callable[[], Any]] = [
         partial(_post_and_offer, run, prepared, rows, sent),
         partial(_write_evidence, run, prepared, rows),

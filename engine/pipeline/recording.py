@@ -61,10 +61,10 @@ def record_feedback(
     if problems:
         raise InputError([*_first(problems), Problem("nothing was recorded", kept.where, to_do=_CORRECT)])
     kept.add({"decisions": merged.decisions, "outcomes": merged.outcomes})
-    notes = [f"decided otherwise before: {conflict}" for conflict in merged.conflicts[:_MOST_CONFLICTS]]
+    notes = [f"decided differently before: {conflict}" for conflict in merged.conflicts[:_MOST_CONFLICTS]]
     if len(merged.conflicts) > _MOST_CONFLICTS:
         remaining = counted(len(merged.conflicts) - _MOST_CONFLICTS, "more finding", "more findings")
-        notes.append(f"and {remaining} decided otherwise before")
+        notes.append(f"and {remaining} decided differently before")
     if undecided:
         rows = counted(undecided, "row has", "rows have")
         notes.append(f"{rows} a reason, comment, name or date but no decision: not recorded")

@@ -101,7 +101,7 @@ def _drift(
         largest_first = sorted(moved, key=lambda name: -moved[name])
         named = ", ".join(f"{name} (PSI {moved[name]:.2f})" for name in largest_first)
         run.progress.note(
-            f"{table}: features are spread otherwise than in the rows that {version} learned from: {named}; its "
+            f"{table}: features are distributed differently than in the training rows of {version}: {named}; its "
             "p-values may not hold, train a new version"
         )
     return drift
@@ -122,5 +122,5 @@ def _entered(run: Run, scored_subject: ScoredSubject) -> list[str]:
     scored = 0 if by_model is None else run.work.rows(scores_table(table, by_model.model))
     run.ledger.record(table, Step.SCORE, before, rows, counted={Reason.NOT_SCORED.value: rows - scored})
     flagged = "" if by_model is None else f", {by_model.flags.flagged:,} unusual"
-    judge = "too few for a model" if by_model is None else f"by {by_model.name} version {by_model.version}"
-    return [f"{table} {scored:,} scored{flagged}{f', {months}' if months else ''}, {judge}"]
+    scored_by = "too few for a model" if by_model is None else f"by {by_model.name} version {by_model.version}"
+    return [f"{table} {scored:,} scored{flagged}{f', {months}' if months else ''}, {scored_by}"]

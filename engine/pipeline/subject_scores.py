@@ -77,7 +77,7 @@ def score_and_flag(
     smallest = calibration.smallest_p_value
     if smallest is None:
         run.progress.note(
-            f"{table}: the model judges no row: no stratum has {counted(settings.stratum_minimum, 'row', 'rows')} that "
+            f"{table}: no row gets a p-value: no stratum has {counted(settings.stratum_minimum, 'row', 'rows')} that "
             "it can be compared with"
         )
     elif not flags.flagged and settings.flags.by == "false_discovery_rate":
