@@ -1,7 +1,7 @@
-"""What a finding on a planted row has to say, by the data contract and by how the row was made.
+"""What a finding on a planted row must state, by the data contract and by how the row was made.
 
-Classes, codes and kinds of units are the catalog's (domain part 7, contract sections 4 and 7). They hold of rows that
-are written plainly, as combinations are. NOT_STATED: units that depend on other claims (medians, sales, settlements).
+Classes, codes and kinds of units are those of the catalog (domain part 7, contract sections 4 and 7). They apply to
+rows without mess, such as combinations. NOT_STATED: units that depend on other claims (medians, sales, settlements).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from synthetic.world import World
 
 
 class Grade(IntEnum):
-    """Of evidence, the strongest first."""
+    """Class of evidence, the strongest first."""
 
     STRONG = 0
     MEDIUM = 1
@@ -35,9 +35,9 @@ class At(IntEnum):
     """Which of a row's units are at issue."""
 
     NOT_STATED = 0
-    WHOLE = 1
+    ALL = 1
     NONE = 2
-    SURPLUS = 3  # over what was given
+    SURPLUS = 3  # beyond the units that were dispensed
 
 
 @dataclass(frozen=True)
@@ -50,47 +50,47 @@ class Answer:
 
 
 _STRONG, _MEDIUM, _WEAK, _CONTEXT = Grade
-_WHOLE, _NONE, _SURPLUS, _NOT_STATED = At.WHOLE, At.NONE, At.SURPLUS, At.NOT_STATED
+_ALL, _NONE, _SURPLUS, _NOT_STATED = At.ALL, At.NONE, At.SURPLUS, At.NOT_STATED
 
 ANSWERS = {
-    **dict.fromkeys(("R001", "R002", "R003", "R004", "R005"), Answer(_STRONG, "X", _WHOLE)),
-    **dict.fromkeys(("R008", "R009", "R010"), Answer(_STRONG, "PBM", _WHOLE)),
-    **dict.fromkeys(("R011", "R012", "R013"), Answer(_STRONG, "MRA", _WHOLE)),
-    **dict.fromkeys(("R016", "R020", "R059"), Answer(_STRONG, "M", _WHOLE)),
-    **dict.fromkeys(("R017", "R018", "R019"), Answer(_MEDIUM, "M", _WHOLE)),
-    "R021": Answer(_MEDIUM, "J", _WHOLE),
-    "R022": Answer(_STRONG, "N", _WHOLE),
+    **dict.fromkeys(("R001", "R002", "R003", "R004", "R005"), Answer(_STRONG, "X", _ALL)),
+    **dict.fromkeys(("R008", "R009", "R010"), Answer(_STRONG, "PBM", _ALL)),
+    **dict.fromkeys(("R011", "R012", "R013"), Answer(_STRONG, "MRA", _ALL)),
+    **dict.fromkeys(("R016", "R020", "R059"), Answer(_STRONG, "M", _ALL)),
+    **dict.fromkeys(("R017", "R018", "R019"), Answer(_MEDIUM, "M", _ALL)),
+    "R021": Answer(_MEDIUM, "J", _ALL),
+    "R022": Answer(_STRONG, "N", _ALL),
     "R023": Answer(_WEAK, None, _NOT_STATED),
-    **dict.fromkeys(("R024", "R025"), Answer(_MEDIUM, "O", _WHOLE)),
-    "R026": Answer(_STRONG, "U", _WHOLE),
+    **dict.fromkeys(("R024", "R025"), Answer(_MEDIUM, "O", _ALL)),
+    "R026": Answer(_STRONG, "U", _ALL),
     "R027": Answer(_MEDIUM, None, _NOT_STATED),
     "R028": Answer(_MEDIUM, "D", _SURPLUS),
     "R029": Answer(_MEDIUM, "E", _SURPLUS),
     "R030": Answer(_MEDIUM, "F", _SURPLUS),
     "R031": Answer(_STRONG, "K", _SURPLUS),
-    "R032": Answer(_MEDIUM, "K", _WHOLE),
+    "R032": Answer(_MEDIUM, "K", _ALL),
     **dict.fromkeys(("R033", "R035"), Answer(_MEDIUM, "Q", _NOT_STATED)),
     "R036": Answer(_MEDIUM, "R", _NOT_STATED),
     "R039": Answer(_WEAK, "Q", _NOT_STATED),
     **dict.fromkeys(("R040", "R041"), Answer(_CONTEXT, None, _NOT_STATED)),
-    **dict.fromkeys(("R042", "R043", "R045", "R046"), Answer(_STRONG, None, _WHOLE)),
+    **dict.fromkeys(("R042", "R043", "R045", "R046"), Answer(_STRONG, None, _ALL)),
     **dict.fromkeys(("R047", "R048", "R062"), Answer(_STRONG, None, _NONE)),
     "R015": Answer(_MEDIUM, None, _NOT_STATED),
     "R050": Answer(_WEAK, None, _NOT_STATED),
     "R051": Answer(_MEDIUM, None, _NOT_STATED),
     **dict.fromkeys(("R053", "R054", "R056"), Answer(_STRONG, None, _NONE)),
-    "R057": Answer(_MEDIUM, "PBM", _WHOLE),
-    "R058": Answer(_STRONG, "U", _WHOLE),
+    "R057": Answer(_MEDIUM, "PBM", _ALL),
+    "R058": Answer(_STRONG, "U", _ALL),
     "R060": Answer(_MEDIUM, "MRA", _NONE),
     "R061": Answer(_CONTEXT, None, _NONE),
 }
-UNSURE_MODIFIERS = ("GA",)  # states whose modifier the shipped table takes from others
+UNSURE_MODIFIERS = ("GA",)  # states whose modifier in the shipped table is from sources other than the state
 _CODE_ORDER = ("X", "M", "N", "O", "J", "K", "D", "E", "F", "MRA", "PBM", "Q", "R", "U")
 
 
 @dataclass(frozen=True)
 class Stated:
-    """Per labelled row and rule: units in thousandths (NOT_STATED: -1), code, whether the rule decides its row."""
+    """Per labeled row and rule: units in thousandths (NOT_STATED: -1), code, whether the rule decides its row."""
 
     units: np.ndarray
     code: list[str | None]
@@ -100,15 +100,18 @@ class Stated:
 def state(
     world: World, d: Dispenses, f: Fills, at: np.ndarray, row: np.ndarray, rules: list[str], of_entity: np.ndarray
 ) -> Stated:
-    """Of violations alone. `at`: position of the dispense in the chunk; `row`: a `Row`, or a `Sent` of an entity."""
+    """The expected findings on violations.
+
+    `at`: position of the dispense in the chunk; `row`: a `Row`, or a `Sent` for rows of an entity.
+    """
     under_contract = np.isin(f.program[at], (COMMERCIAL, PARTD)) & ~of_entity
     answers = [_under_contract(ANSWERS[r]) if of else ANSWERS[r] for r, of in zip(rules, under_contract, strict=True)]
-    whole = _units_of(f, at, row, of_entity) - np.where(of_entity, 0, settled_units(d, f, at))
+    all_units = _units_of(f, at, row, of_entity) - np.where(of_entity, 0, settled_units(d, f, at))
     surplus = _surplus(world, d, f, at)
     kind = np.array([answer.at_issue for answer in answers], dtype=np.int64)
     units = np.select(
-        [kind == _WHOLE, kind == _NONE, kind == _SURPLUS],
-        [whole, np.zeros_like(whole), np.minimum(surplus, whole)],
+        [kind == _ALL, kind == _NONE, kind == _SURPLUS],
+        [all_units, np.zeros_like(all_units), np.minimum(surplus, all_units)],
         np.full(len(at), -1),
     )
     order = np.lexsort(
@@ -128,14 +131,14 @@ def state(
 
 
 def _unsure(d: Dispenses, at: np.ndarray, rules: list[str]) -> np.ndarray:
-    """Grades by which the evidence is less: identifiers of 340B claims that only others report of the state, methods of
-    states that are not known, states that let contract pharmacies use no 340B stock, third parties and contracts that
-    the rows leave open. Of combinations: their 340B claims come from contract pharmacies.
+    """Number of classes by which the evidence is weaker: 340B identifiers that the state itself has not published,
+    unknown methods of states, states where contract pharmacies use no 340B stock, and third parties or contracts that
+    the rows do not state. 340B claims of combinations come from contract pharmacies.
     """
     rule, scenario, state = np.array(rules, dtype="U4"), d.scenario[at], d.state[at]
     by_modifier = has(scenario, Twist.MODIFIER) & np.isin(state, [state_index(code) for code in UNSURE_MODIFIERS])
-    method_is_known = np.array([one.method is not None for one in STATES])[state]
-    carves_out = np.array([one.carves_out_contract_pharmacies for one in STATES])[state]
+    method_is_known = np.array([s.method is not None for s in STATES])[state]
+    carves_out = np.array([s.carves_out_contract_pharmacies for s in STATES])[state]
     is_open = has(scenario, Twist.OTHERS_UNREPORTED, Twist.SECOND_CONTRACT_UNNAMED, Twist.CONTRACT_UNNAMED)
     return (
         (np.isin(rule, ("R001", "R004")) & by_modifier)
@@ -146,12 +149,12 @@ def _unsure(d: Dispenses, at: np.ndarray, rules: list[str]) -> np.ndarray:
 
 
 def _under_contract(answer: Answer) -> Answer:
-    """Commercial and Part D rebates have one code for all that contracts leave out."""
+    """Commercial and Part D rebates have one code for everything that contracts exclude."""
     return answer if answer.code is None else replace(answer, code="PBM")
 
 
 def settled_units(d: Dispenses, f: Fills, at: np.ndarray) -> np.ndarray:
-    """Of the dispense's claim, credited or taken back after it was received."""
+    """Units of the dispense's claim that were credited or reversed after it was received."""
     units, scenario = f.units[at], d.scenario[at]
     half = 2 * (units // QUARTER_OF_UNITS)
     cases = (
@@ -169,7 +172,7 @@ def _units_of(f: Fills, at: np.ndarray, row: np.ndarray, of_entity: np.ndarray) 
 
 
 def _surplus(world: World, d: Dispenses, f: Fills, at: np.ndarray) -> np.ndarray:
-    """Units beyond those that were given, or beyond whole ones."""
+    """Units beyond those that were dispensed, or beyond whole units."""
     package, units, scenario = world.products.package[d.product[at]], f.units[at], d.scenario[at]
     factor = world.products.hcpcs_factor[d.product[at]]
     cases = (

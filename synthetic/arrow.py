@@ -29,7 +29,7 @@ _ARROW_TYPES = {
 
 
 def decimals(unscaled: np.ndarray, kind: pa.Decimal128Type, valid: np.ndarray | None = None) -> pa.Array:
-    """Decimals whose unscaled values (thousandths, cents...) are given as 64-bit integers."""
+    """Decimals from their unscaled values (thousandths, cents...) as 64-bit integers; NULL where not `valid`."""
     words = np.empty((len(unscaled), 2), dtype=np.int64)
     words[:, 0] = unscaled
     words[:, 1] = words[:, 0] >> 63
@@ -58,7 +58,7 @@ def booleans(values: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
 
 
 def chosen(words: pa.Array | Sequence[str | None], index: np.ndarray) -> pa.Array:
-    """The word at each index; NULL where the index is negative."""
+    """The word at each index; NULL for negative indices."""
     words = words if isinstance(words, pa.Array) else pa.array(words, pa.string())
     return words.take(pa.array(index.astype(np.int64), mask=index < 0))
 
@@ -81,12 +81,12 @@ def plain(numbers: np.ndarray) -> pa.Array:
 
 
 def joined(*parts: pa.Array | str) -> pa.Array:
-    """Texts side by side; NULL where a part is NULL."""
+    """Concatenated texts; NULL if a part is NULL."""
     return pc.binary_join_element_wise(*parts, "")
 
 
 def either(condition: np.ndarray, yes: pa.Array | None, no: pa.Array | None) -> pa.Array:
-    """`yes` where the condition holds, else `no`; None stands for NULL."""
+    """`yes` where the condition holds, else `no`; None is NULL."""
     kind = (yes if yes is not None else no).type  # type: ignore[union-attr]
     nothing = pa.scalar(None, kind)
     return pc.if_else(pa.array(condition), nothing if yes is None else yes, nothing if no is None else no)
@@ -102,7 +102,7 @@ def hexadecimal(keys: np.ndarray) -> pa.Array:
 
 
 def spark_schema(table: Table, columns: tuple[str, ...]) -> T.StructType:
-    """Some columns of a contract table, in the order given."""
+    """Some columns of a contract table, in this order."""
     return T.StructType([T.StructField(name, table.column(name).kind.spark_type) for name in columns])
 
 

@@ -1,4 +1,4 @@
-"""What entities bought at the 340B price against what they claim of it: now and then far more (R049)."""
+"""Purchases at the 340B price compared with the entities' claims; a few drugs are purchased in excess (R049)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LEAST_EXCESS = 100_000  # thousandths
 KEYS = ("parent", "family", "quarter")
 SUMS, FIRST, LAST = ("bought", "claimed"), "first_day", "last"
 PART_SCHEMA = pa.schema([(name, pa.int64()) for name in (*KEYS, *SUMS, FIRST, LAST)])
-EVERY = -1  # family and quarter of the rows that tell when a parent's claims begin
+EVERY = -1  # family and quarter of the rows that state when a parent's claims begin
 _IDS = 10**13  # row numbers are below; `last` is day x _IDS + row number
 _NEVER = int(QUARTER_STARTS[-1]) + 1_000
 
 
 def hoards(world: World, entity: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """Whether the entity's system buys too much of the drug: one that stays the same system throughout."""
+    """Whether the entity's system buys too much of the drug. Systems that change within the quarters never do."""
     key = world.entities.parent[entity] * world.products.count + world.products.family[product]
     changes = np.concatenate([world.entities.movers, world.entities.parent_for_a_time])
     stays = ~np.isin(world.entities.parent[entity], changes)
@@ -39,14 +39,14 @@ def hoards(world: World, entity: np.ndarray, product: np.ndarray) -> np.ndarray:
 
 
 def times_bought(world: World, totals: pa.RecordBatch, plants_violations: bool) -> np.ndarray:
-    """Of each summed purchase: how many times what was dispensed."""
+    """How many times the dispensed units each summed purchase is."""
     entity, product = (totals.column(name).to_numpy() for name in ("entity", "product"))
     return np.where(plants_violations & hoards(world, entity, product), BOUGHT_TIMES, 1)
 
 
 def balance_parts(world: World, r: EntityRows, bought: pa.RecordBatch) -> pa.RecordBatch:
-    """Of a chunk, one row per claim or purchase to be added up: PART_SCHEMA, for what is hoarded, and the first day of
-    each parent's claims. `bought`: the chunk's purchases.
+    """The rows of a chunk to add up (PART_SCHEMA): one per claim or purchase of a hoarded drug, and one with the first
+    day of each parent's claims. `bought`: the chunk's purchases.
     """
     parent, family = world.entities.parent, world.products.family
     live = np.flatnonzero(r.is_live)
@@ -80,14 +80,14 @@ def balance_parts(world: World, r: EntityRows, bought: pa.RecordBatch) -> pa.Rec
 
 
 def balance_labels(totals: pa.Table) -> pa.Table:
-    """LABELS of the last claim of each quarter, of summed parts: that more was bought than claimed over four quarters,
-    or why it is not reported: claims do not reach back so far as purchases do, or stock explains it.
+    """LABELS of the last claim of each quarter, from summed parts: more was bought than claimed over four quarters, or
+    a reason not to report it: the claims begin later than the purchases, or the surplus is small.
     """
     rows = totals.select(PART_SCHEMA.names).to_pylist()
     begin = {row["parent"]: row[FIRST] for row in rows if row["family"] == EVERY}
     of_quarter: defaultdict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(SUMS, 0))
     of_quarter.update({tuple(row[key] for key in KEYS): row for row in rows if row["family"] != EVERY})
-    found = []
+    results = []
     for (parent, family, quarter), row in sorted(of_quarter.items()):
         if row[LAST] == 0 or quarter >= len(QUARTERS):
             continue
@@ -100,13 +100,13 @@ def balance_labels(totals: pa.Table) -> pa.Table:
             label, kind = Label.LOOK_ALIKE, "claims_begin_later"
         else:
             label, kind = Label.TRUTH, "bought_too_much"
-        found.append((label.value, row[LAST] % _IDS, kind))
-    labels, ids, kinds = zip(*found, strict=True) if found else ((), (), ())
+        results.append((label.value, row[LAST] % _IDS, kind))
+    labels, ids, kinds = zip(*results, strict=True) if results else ((), (), ())
     numbers = np.array(ids, dtype=np.int64)
     columns = {
         "label": pa.array(labels, pa.string()),
         "source_row_id": source_row_ids(numbers // 10, numbers % 10),
-        "rule_id": arrow.constant(RULE, len(found)),
+        "rule_id": arrow.constant(RULE, len(results)),
         "kind": pa.array(kinds, pa.string()),
     }
     return pa.Table.from_batches([arrow.batch(columns, pa.schema([(field.name, pa.string()) for field in LABELS]))])

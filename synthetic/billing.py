@@ -1,4 +1,4 @@
-"""What invoices of large states leave out: now and then any line of a product in a quarter, though claims are there."""
+"""What invoices of large states omit: now and then any line of a product in a quarter, although it has claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthetic.places import LOCAL_STATES, STATE_CODES
 from synthetic.products import Pool
 from synthetic.world import World
 
-ONE_IN = 150  # of products, quarters and programs of a large state, whose invoices have lines of many other products
+ONE_IN = 150  # of products, quarters and programs of a large state; its invoices have lines of many other products
 _NEVER, _LATE = range(2)
 
 

@@ -35,5 +35,5 @@ def quarter_of(days: np.ndarray) -> np.ndarray:
 
 
 def quarter_end(quarters: np.ndarray) -> np.ndarray:
-    """Last day of each quarter, given as index into QUARTERS."""
+    """Last day of each quarter; `quarters`: indices into QUARTERS."""
     return QUARTER_STARTS[quarters + 1] - 1

@@ -1,4 +1,4 @@
-"""What a planned case is made of."""
+"""The attributes of a planned case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTRACTED = (COMMERCIAL, PARTD)
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of planned case. `share`: its part of the rate, where one rule has several kinds."""
+    """One kind of planned case. `share`: its part of the rate, if a rule has several kinds."""
 
     kind: str
     rule: str
@@ -31,9 +31,9 @@ class Scenario:
     twist: Twist = Twist.NONE
     also: tuple[Twist, ...] = ()  # further twists of the same claim
     share: float = 1.0
-    subject: Subject = Subject.REBATE_CLAIM  # whose row is labelled; no payer asks for a rebate on an ENTITY_CLAIM
-    in_pattern: bool = False  # a thing of many dispenses, which few cannot make
-    parts: tuple[Scenario, ...] = ()  # of a combination: planned cases that one dispense has all of
+    subject: Subject = Subject.REBATE_CLAIM  # whose row is labeled; no payer bills a rebate on an ENTITY_CLAIM
+    in_pattern: bool = False  # part of a pattern that needs many dispenses
+    parts: tuple[Scenario, ...] = ()  # the cases of a combination, all of one dispense
 
     @property
     def twists(self) -> frozenset[Twist]:
@@ -42,7 +42,7 @@ class Scenario:
         return frozenset((self.twist, *self.also)).union(*of_parts) - {Twist.NONE}
 
     def rate(self, settings: SyntheticSettings) -> float:
-        """Of all dispenses."""
+        """Share of all dispenses."""
         if self.parts:
             return self.share * settings.combination_rate
         rates = {
@@ -71,7 +71,7 @@ def look_alike(kind: str, rule: str, **more: Any) -> Scenario:
 
 
 def on_entity_claim(kind: str, rule: str, label: Label = Label.TRUTH, **more: Any) -> Scenario:
-    """What an entity reports; half as often as others, so that enough is left of ordinary 340B claims."""
+    """A case on a 340B claim; half as often as others, so that enough ordinary 340B claims remain."""
     values: dict[str, Any] = {
         "products": Pool.AT_340B,
         "place": Place.CONTRACT,

@@ -1,4 +1,4 @@
-"""One table's rows of one chunk, each made from nothing but the world, the plan and the chunk's number."""
+"""The rows of one table in one chunk, which depend only on the world, the plan and the chunk's number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Maker = Callable[[World, Plan, int], pa.RecordBatch]
 
 
 class Chunk:
-    """What is drawn for one chunk, each when it is asked for."""
+    """What is drawn for one chunk, each part at its first use."""
 
     def __init__(self, world: World, plan: Plan, number: int):
         self.of = (world, plan, number)
@@ -86,7 +86,7 @@ def pharmacy_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 
 
 def entity_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    """Rows of the 340B claims, some with wrong numbers where a manufacturer's policy needs them."""
+    """Rows of the 340B claims, some with wrong provider numbers."""
     c = Chunk(world, plan, chunk)
     batch = entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers, c.entity_rows)
     return policies.with_wrong_numbers(world, plan, batch, c.dispenses, c.fills)

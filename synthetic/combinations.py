@@ -1,7 +1,7 @@
-"""Dispenses with two or three violations, and violations next to what only looks like one of another rule.
+"""Dispenses with two or three violations, and violations combined with a look-alike of another rule.
 
-The parts are planned cases of their own, each of which changes other facts. What is planned here is written without
-mess, so that links to 340B claims are exact and the class of every rule is known.
+The parts are planned cases that change different facts. Combinations are written without mess, so that links to 340B
+claims are exact and the class of every rule is known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from synthetic.products import Pool
 from synthetic.scenarios import LOOK_ALIKES, VIOLATIONS
 from synthetic.unusual import UNUSUAL
 
-# Attributes that two parts share, and the values that give way to any other one, the first of them before the second.
+# Attributes that two parts share, and the defaults that any other value replaces, the first default before the second.
 _GIVES_WAY: dict[str, tuple[Any, ...]] = {
     "products": (Pool.ORDINARY, Pool.AT_340B),
     "place": (Place.RETAIL, Place.CONTRACT),
@@ -28,7 +28,7 @@ _GIVES_WAY: dict[str, tuple[Any, ...]] = {
 
 
 def _merged(left: Scenario, right: Scenario) -> Scenario:
-    """Both in one dispense. Raises ValueError where they do not go together."""
+    """Both in one dispense. Raises ValueError if they cannot be combined."""
     programs = tuple(program for program in left.programs if program in right.programs)
     values: dict[str, Any] = {}
     for name, gives_way in _GIVES_WAY.items():
@@ -45,7 +45,7 @@ def _merged(left: Scenario, right: Scenario) -> Scenario:
 
 
 def _combination(*names: str) -> Scenario:
-    """The cases of these names: the rule, and its kind where it has several."""
+    """The cases of these names: the rule, and its kind if the rule has several."""
     return reduce(_merged, [_case(name) for name in names])
 
 

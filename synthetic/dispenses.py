@@ -1,6 +1,6 @@
-"""Dispenses of one chunk, as numpy columns: who got what where, and what becomes of it.
+"""Dispenses of one chunk, as numpy columns: patient, product, pharmacy, payer, and the planned case.
 
-A chunk depends on the seed, its number and the settings alone, so that any worker can make it again for each table.
+A chunk depends only on the seed, its number and the settings, so that any worker can generate it again for each table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PRESCRIBER_OF_MONTH = 4
 # Of retail pharmacies, in the order of their numbers.
 GROUP_PLACES = {Place.MANY_IN_MONTH: 1_001, Place.DEAR_IN_MONTH: 1_002, Place.ALWAYS_DEAR: 1_003}
 
-# States whose medical claims carry a 340B modifier that is in use all through the quarters.
+# States whose medical claims carry a 340B modifier that is valid throughout the quarters.
 MODIFIER_STATES = {"TX": "U8", "GA": "UD"}
 LATE_MODIFIER_STATE = "SC"
 
@@ -154,7 +154,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
 
 
 def _scripts(plain: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator) -> _Scripts:
-    """Runs of dispenses that are fills of one prescription; planned dispenses stand alone.
+    """Runs of dispenses that are fills of one prescription; a planned dispense has its own.
 
     Two prescriptions in a row belong to one person.
     """
@@ -163,7 +163,7 @@ def _scripts(plain: np.ndarray, settings: SyntheticSettings, rng: np.random.Gene
     may_follow = plain.copy()
     may_follow[1:] &= plain[:-1]
     may_follow[:1] = False
-    # planned dispenses and the longest chain break runs; so that refills still come to the rate asked for:
+    # planned dispenses and the longest chain break runs; so that refills still reach the configured rate:
     chance = min(1.0, settings.refill_rate / max(float(may_follow.mean()), 1e-9))
     is_first = ~(may_follow & (rng.random(size) < chance))
     run = positions - np.maximum.accumulate(np.where(is_first, positions, 0))
@@ -195,7 +195,7 @@ def _plain_pools(place: np.ndarray, stock_340b: np.ndarray) -> np.ndarray:
 
 
 def _states(chance: np.ndarray, scenario: np.ndarray, modifier_chance: np.ndarray) -> np.ndarray:
-    """A state by weight; claims planned around a modifier lie in states that know it."""
+    """A state by weight; claims planned around a modifier are in states that use it."""
     cumulative = np.cumsum(STATE_WEIGHTS) / STATE_WEIGHTS.sum()
     state = np.minimum(np.searchsorted(cumulative, chance, side="right"), len(STATE_CODES) - 1)
     texas, georgia = (state_index(code) for code in MODIFIER_STATES)
@@ -205,7 +205,7 @@ def _states(chance: np.ndarray, scenario: np.ndarray, modifier_chance: np.ndarra
 
 
 def _products(world: World, pool: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """A product of each pool: by popularity among ordinary ones, else all alike."""
+    """A product of each pool: by popularity among ordinary products, else uniformly."""
     products = world.products
     product = np.searchsorted(products.popularity, chance, side="right")
     for kind, members in products.pools.items():
@@ -213,17 +213,17 @@ def _products(world: World, pool: np.ndarray, chance: np.ndarray) -> np.ndarray:
             continue
         here = np.flatnonzero(pool == kind)
         if kind == Pool.AT_340B:
-            found = np.searchsorted(products.popularity_340b, chance[here], side="right")
+            position = np.searchsorted(products.popularity_340b, chance[here], side="right")
         else:
-            found = (chance[here] * len(members)).astype(np.int64)
-        product[here] = members[np.minimum(found, len(members) - 1)]
+            position = (chance[here] * len(members)).astype(np.int64)
+        product[here] = members[np.minimum(position, len(members) - 1)]
     return np.minimum(product, products.count - 1)
 
 
 def _local_products(
     world: World, product: np.ndarray, state: np.ndarray, may_be_local: np.ndarray, is_planned: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Product and state: some claims ask for the state's own product, planned ones for it lie in its state."""
+    """Product and state: some claims are for the state's own product; planned claims for it are in its state."""
     own = world.products.local_product
     product = np.where(may_be_local & (own[state] >= 0), own[state], product)
     home = np.full(world.products.count, -1)
@@ -236,7 +236,7 @@ def _places(
     world: World, place: np.ndarray, state: np.ndarray, chance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """State, pharmacy, covered entity, a second entity, and the day when the entity's part in the program or its
-    contract ends; entities' own pharmacies and contracts of a kind bring their state along.
+    contract ends. Entities' own pharmacies and contracts of a planned kind determine the state.
     """
     pharmacies, entities = world.pharmacies, world.entities
     pharmacy = pharmacies.pick_retail(state, chance)
@@ -326,7 +326,7 @@ def _prescribers(
 
 
 def _patients(world: World, scripts: _Scripts, plain: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """A person has two prescriptions, or one where they would be of the same drug or planned."""
+    """A person has two prescriptions, or one if both would be of the same drug, or if one is planned."""
     family = world.products.family[product]
     same_drug = (family == family[scripts.person]) & (scripts.first != scripts.person)
     shared = plain & plain[scripts.person] & ~same_drug

@@ -1,4 +1,4 @@
-"""What covered entities report as dispensed at the 340B price, and what they bought for it."""
+"""340B claims: dispenses that covered entities report, and the purchases for them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _NOT_SENT = ("hcpcs_units", "modifiers", "pcn")
 COLUMNS = tuple(name for name in ENTITY_CLAIMS.column_names if name not in _NOT_SENT)
 SCHEMA = arrow.arrow_schema(ENTITY_CLAIMS, COLUMNS)
 
-UNSTATED_SHARE = 0.1  # of live claims: is_340b left out
+UNSTATED_SHARE = 0.1  # of live claims: is_340b is NULL
 SENT_AFTER_DAYS = (3, 40)
-REPORTED_IN_TIME_DAYS = 45  # by a usual policy
+REPORTED_IN_TIME_DAYS = 45  # under a usual policy
 LATE_DAYS = (50, 85)
 DAYS_TO_CORRECTION = 7
 
@@ -45,7 +45,7 @@ _WHOLESALERS = ["Harbor Drug", "Summit Wholesale", "Prairie Supply"]
 
 
 class Sent(IntEnum):
-    """What a row is to its dispense; also the last digit of its source_row_id."""
+    """The kind of a row; also the last digit of its source_row_id."""
 
     CLAIM = 0
     REVERSAL = 1
@@ -153,7 +153,7 @@ def entity_batch(
 
 
 def _planned_days_later(scenario: np.ndarray, kind: np.ndarray, number: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """Days from dispense to submission; corrections follow one another and are in time, but for those sent late."""
+    """Days from dispense to submission; corrections are sent in order and in time, except late ones."""
     first, last = LATE_DAYS
     late = first + number % (last - first)
     in_turn = SENT_AFTER_DAYS[0] + DAYS_TO_CORRECTION * np.select([kind == Sent.AGAIN, kind == Sent.REVERSAL], [2, 1])
@@ -166,23 +166,23 @@ def _planned_days_later(scenario: np.ndarray, kind: np.ndarray, number: np.ndarr
 
 
 def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
-    """Units that entities bought at the 340B price for the dispenses of a chunk: one row per PURCHASE_KEYS. Of the
-    quarter in which they say to have dispensed them, so that a date that is off by days is no surplus of a quarter.
+    """Units that entities bought at the 340B price for the dispenses of a chunk: one row per PURCHASE_KEYS. The quarter
+    is that of the reported date of service, so that a date that is off by days creates no surplus.
     """
-    at, beside = np.flatnonzero(f.is_340b_sale & (d.entity >= 0)), np.flatnonzero(s.on_entity)
-    quarter = quarter_of(np.concatenate([m.day[at], s.day[beside]]))
+    at, strangers = np.flatnonzero(f.is_340b_sale & (d.entity >= 0)), np.flatnonzero(s.on_entity)
+    quarter = quarter_of(np.concatenate([m.day[at], s.day[strangers]]))
     columns = (
-        np.concatenate([d.entity[at], d.entity[beside]]),
-        np.concatenate([m.product[at], s.product[beside]]),
+        np.concatenate([d.entity[at], d.entity[strangers]]),
+        np.concatenate([m.product[at], s.product[strangers]]),
         np.clip(quarter, 0, len(QUARTERS) - 1),
-        np.concatenate([f.units[at], s.units[beside]]),
+        np.concatenate([f.units[at], s.units[strangers]]),
     )
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=PURCHASE_SCHEMA)
 
 
 def chargeback_batch(world: World, totals: pa.RecordBatch, times: np.ndarray) -> pa.RecordBatch:
-    """Chargebacks of whole packages for summed purchases, `times` as many as were dispensed; now and then the entity
-    also bought at another price.
+    """Chargebacks of whole packages for summed purchases, `times` the dispensed units; some entities also bought at
+    another price.
     """
     entity, product, quarter, units = (totals.column(name).to_numpy() for name in PURCHASE_SCHEMA.names)
     units = units * times

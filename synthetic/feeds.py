@@ -1,4 +1,4 @@
-"""Writes synthetic claim feeds, reference tables and what is known of them."""
+"""Writes generated claim feeds, reference tables, labels and true links."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def synthesize(
     """Write feeds, reference tables, labels and true links for `claims` dispenses below `output`; rows per table.
 
     The same settings, number and seed give the same rows, however the work is divided. Raises OutputError where
-    `output` holds something already, ConfigurationError where the rates leave too few ordinary dispenses.
+    `output` is not empty, ConfigurationError if the rates leave too few ordinary dispenses.
     """
     planned_share(settings)
     _refuse_what_is_there(storage, output)
@@ -74,7 +74,7 @@ def synthesize(
     settled = of_claims.unionByName(spark.createDataFrame(invoiced.settlements, of_claims.schema).coalesce(1))
     counts[settlements.NAME] = _write(storage, settled, join(unfinished, settlements.NAME))
     sold, truth_of_sales = sales.build_sales(world, lines, plants_violations)
-    reports, truth_of_reports = inflation.build_reports(world, _left_out(generated), plants_violations)
+    reports, truth_of_reports = inflation.build_reports(world, _excluded_units(generated), plants_violations)
     of_sums = [
         invoiced.labels,
         truth_of_sales,
@@ -123,8 +123,8 @@ def _write_small(storage: Storage, rows: pa.Table, location: str) -> None:
 
 
 def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -> invoices.Invoices:
-    """Invoice lines and what is known of them. There are no more lines than products, states and quarters allow,
-    however many claims they are the sum of.
+    """Invoice lines and their labels. The number of lines is limited by products, states and quarters, not by the
+    number of claims.
     """
     parts = generated(_long_schema(invoices.PART_SCHEMA), chunks.invoice_part_rows)
     totals = parts.groupBy(*invoices.KEYS).agg(*(F.sum(name).alias(name) for name in invoices.SUMS))
@@ -132,21 +132,21 @@ def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -
 
 
 def _balance_labels(generated: Generated) -> pa.Table:
-    """Labels of purchases against claims. There are no more sums than entities, drugs and quarters."""
+    """Labels of purchases compared with claims. The number of sums is limited by entities, drugs and quarters."""
     parts = generated(_long_schema(balances.PART_SCHEMA), chunks.balance_part_rows)
     sums = (F.sum(name).alias(name) for name in balances.SUMS)
     ends = (F.min(balances.FIRST).alias(balances.FIRST), F.max(balances.LAST).alias(balances.LAST))
     return balances.balance_labels(parts.groupBy(*balances.KEYS).agg(*sums, *ends).toArrow())
 
 
-def _left_out(generated: Generated) -> pa.Table:
-    """Units that reports of the Part D inflation rebate should leave out, by product."""
+def _excluded_units(generated: Generated) -> pa.Table:
+    """Units that reports of the Part D inflation rebate should exclude, by product."""
     parts = generated(_long_schema(inflation.PART_SCHEMA), chunks.inflation_part_rows)
     return parts.groupBy(inflation.KEY).agg(F.sum(inflation.SUM).alias(inflation.SUM)).toArrow()
 
 
 def _generated(spark: SparkSession, world: Shared[World], plan: Plan, schema: T.StructType, maker: Maker) -> DataFrame:
-    """One table's rows of all chunks. Chunks are spread over some tasks; each is made by itself."""
+    """One table's rows of all chunks. Chunks are spread over some tasks; each is made separately."""
     tasks = max(1, min(plan.chunks, TASKS_PER_CORE * parallelism(spark)))
     numbers = spark.range(0, plan.chunks, 1, numPartitions=tasks)
     return numbers.mapInArrow(partial(_make_chunks, world, plan, maker), schema)
@@ -161,7 +161,7 @@ def _make_chunks(
 
 
 def _chargebacks(generated: Generated, world: Shared[World], plants_violations: bool) -> DataFrame:
-    """Purchases of an entity, product and quarter together."""
+    """Chargebacks for the summed purchases of each entity, product and quarter."""
     purchases = generated(_long_schema(entity_claims.PURCHASE_SCHEMA), chunks.purchase_rows)
     totals = purchases.groupBy(*entity_claims.PURCHASE_KEYS).agg(F.sum("units").alias("units"))
     schema = spark_schema(TABLES["chargebacks"], entity_claims.CHARGEBACK_COLUMNS)

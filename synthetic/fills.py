@@ -1,4 +1,4 @@
-"""When a dispense took place, how much was given and paid, and what happened to it afterwards."""
+"""Date, quantity and payment of each dispense, and its reversals and adjustments."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ from synthetic.world import World
 LONGEST_PAYMENT_DAYS = 28
 MFP_PAYMENT_DAYS = 7
 DOUBLE_DOSE_SHARE = 0.1
-EARLY_SHARE = 0.25  # of the rates of planned cases: early refills, so that most stay usual
+EARLY_SHARE = 0.25  # of the rates of planned cases: early refills, so that most refills remain usual
 DAYS_OF_A_YEAR = 365
 PARTS_OF_PACKAGE = 25
-PART_LEFT_TO_PAY = 15  # of what the claim is paid, where others paid the most
+PART_LEFT_TO_PAY = 15  # of the total, if others paid most of it
 DISPENSING_FEE = 1_050  # cents
-PATTERN_DAYS = (int(QUARTER_STARTS[3]), int(QUARTER_STARTS[4]) - 1)  # with quarters before, from which to know
+PATTERN_DAYS = (int(QUARTER_STARTS[3]), int(QUARTER_STARTS[4]) - 1)  # with earlier quarters to compare with
 GROUP_MONTH = (day(2025, 8, 1), day(2025, 8, 31))
 MONTHS_LATER, WEEKS_LATER = (120, 180), (35, 43)  # days to payment, first and after the last
-# Of what is paid, in thousandths.
+# Of the usual payment, in thousandths.
 FAR_OFF, SHIFTED, A_LITTLE_MORE = (8_000, 50), (10_000, 100), 1_120
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed again
@@ -79,7 +79,7 @@ class Early(IntEnum):
 
     NOT = 0
     UNEXPLAINED = 1
-    FOR_VACATION = 2  # as the pharmacy says
+    FOR_VACATION = 2  # as the pharmacy states
 
 
 class Lineage(IntEnum):
@@ -113,7 +113,7 @@ class Fills:
     reversal: np.ndarray
     lineage: np.ndarray
     in_two_parts: np.ndarray
-    first_part: np.ndarray  # units of the first part, where in two parts
+    first_part: np.ndarray  # units of the first part, if in two parts
     second_day: np.ndarray  # day of the second part
     is_rebated: np.ndarray
     rhythm_broken: np.ndarray
@@ -150,9 +150,11 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     was_paid = (paid_day + 1) * MICROSECONDS_PER_DAY
     received = np.where(has(d.scenario, Twist.PAID_MONTHS_LATER), np.maximum(received, was_paid), received)
     reversal = _reversals(d, settings, rng)
-    is_asked_too = generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
+    is_duplicate_discount = (
+        generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
+    )
     is_planned_claim = ~d.is_plain & ~ON_ENTITY_CLAIM[d.scenario]
-    is_rebated = (d.is_plain & (~d.is_340b | is_asked_too) & (reversal != Reversal.FINAL)) | is_planned_claim
+    is_rebated = (d.is_plain & (~d.is_340b | is_duplicate_discount) & (reversal != Reversal.FINAL)) | is_planned_claim
     lineage, in_two_parts = _afterwards(world, d, program, reversal, is_rebated, days_supply, settings, rng)
     report = np.where(d.is_plain & d.is_340b & (reversal == Reversal.FINAL), Entity.REVERSED, d.entity_report)
     second_day = _second_days(d, dates, paid_day)
@@ -197,8 +199,8 @@ def _dates(
     world: World, d: Dispenses, days_supply: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Day of each dispense: further fills follow when the supply runs out, a few days sooner or later. A few
-    commercial and Part D refills come when little more than half of it is used (second result): not so early that R039
-    speaks of them.
+    commercial and Part D refills come when little more than half of it is used (second result): not early enough for
+    R039.
     """
     size = len(d.number)
     days = np.where(d.is_plain, Days.ANY, _DAYS[d.scenario])
@@ -243,8 +245,8 @@ def _dates(
 def _early_refills(
     plan: Plan, chunk: int, d: Dispenses, dates: np.ndarray, days_supply: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Days of dispenses, and which Medicaid refills come before half of the fill before is used up. No two in a row:
-    the second would not be early after the first.
+    """Days of dispenses, and which Medicaid refills come before half of the previous fill is used up. Never two in a
+    row, because the second would not be early after the first.
     """
     rng = generator(plan.seed, "early_refills", chunk)
     size = len(dates)
@@ -262,7 +264,7 @@ def _early_refills(
 def _units(
     world: World, d: Dispenses, program: np.ndarray, days_supply: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """NDC units in thousandths. Fills are close to the usual one; outside Medicaid some patients take twice as much."""
+    """NDC units in thousandths. Fills are near the usual quantity; outside Medicaid some patients take twice that."""
     size = len(d.number)
     usual = world.products.fill[d.product]
     may_vary = d.is_plain & ~d.is_340b & world.products.is_tablet[d.product]
@@ -280,7 +282,7 @@ def _units(
 
 
 def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
-    """Units as claimed, where they are not what was given and paid for."""
+    """Units as claimed, if they are not the units that were dispensed and paid for."""
     package = world.products.package[d.product]
     return np.select(
         [
@@ -340,7 +342,7 @@ def _paid(
 
 
 def _off_by(world: World, d: Dispenses) -> np.ndarray:
-    """What is paid of the usual amount, in thousandths; up or down by turns."""
+    """The share of the usual amount that is paid, in thousandths; alternately higher and lower."""
     is_down = d.number % 2
     package = world.products.package
     return np.select(
@@ -402,7 +404,7 @@ def _afterwards(
     settings: SyntheticSettings,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Adjusted or voided claims, and fills given in two parts."""
+    """Adjusted or voided claims, and fills in two parts."""
     size = len(d.number)
     ordinary = d.is_plain & is_rebated & (reversal == Reversal.NONE) & (program != MFP) & ~d.is_medical
     kind = 1 + np.minimum(
@@ -416,13 +418,13 @@ def _afterwards(
     divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
     in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))
     in_parts &= days_supply == DAYS_PER_FILL
-    # without a common Rx number, parts could not be told from other dispenses
+    # without a common Rx number, parts would look like separate dispenses
     in_parts &= ~draw_habits(world, settings.mess).never_links_by_rx(d.entity)
     return lineage, in_parts | has(d.scenario, *PLANNED_IN_PARTS)
 
 
 def _second_days(d: Dispenses, dates: np.ndarray, paid_day: np.ndarray) -> np.ndarray:
-    """The rest of a fill in two parts comes the same day or two days later, within the quarter and before payment."""
+    """The second part of a fill comes on the same day or two days later, within the quarter and before payment."""
     second = dates + np.where(has(d.scenario, *PLANNED_IN_PARTS), 0, 2 * (d.number % 2))
     fits = (second <= paid_day) & (quarter_of(second) == quarter_of(dates))
     return np.where(fits, second, dates)

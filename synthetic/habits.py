@@ -1,4 +1,4 @@
-"""What whole payers and covered entities do alike on all their claims: how they count fills, whom they hash for."""
+"""How each payer and covered entity writes all its claims: how it counts fills, and whether it hashes Rx numbers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PAYERS = len(STATES) + len(BENEFIT_MANAGERS) + len(PART_D_SPONSORS) + 1
 
 @dataclass(frozen=True)
 class Habits:
-    """By payer (number of `payers_of`) and by entity; a child site does as its parent does."""
+    """By payer (number of `payers_of`) and by entity; a child site has the habits of its parent."""
 
     first_fill_of_payer: np.ndarray
     first_fill_of_entity: np.ndarray
-    hashes_alone: np.ndarray  # of entities: Rx numbers that payers send plain
+    hashes_alone: np.ndarray  # entities that hash Rx numbers that payers send unhashed
     hashes_with_payers: np.ndarray
 
     def never_links_by_rx(self, entity: np.ndarray) -> np.ndarray:

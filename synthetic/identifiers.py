@@ -1,4 +1,4 @@
-"""Made-up identifiers with true check digits, and random streams that depend on nothing but their name."""
+"""Invented identifiers with valid check digits, and random streams that depend only on their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NPI_PREFIX_SUM = 24
 
 
 def generator(seed: int, stream: str, number: int = 0) -> np.random.Generator:
-    """A random stream of its own for each seed, purpose and number (of a chunk)."""
+    """A separate random stream for each seed, purpose and number (of a chunk)."""
     entropy = np.random.SeedSequence([seed, zlib.crc32(stream.encode()), number])
     return np.random.Generator(np.random.Philox(entropy))
 
@@ -46,7 +46,7 @@ def scattered(count: int, modulus: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def mixed(numbers: np.ndarray, salt: int) -> np.ndarray:
-    """Distinct 64-bit keys of distinct numbers (finaliser of SplitMix64, which is one-to-one)."""
+    """Distinct 64-bit keys of distinct numbers (finalizer of SplitMix64, which is one-to-one)."""
     state = numbers.astype(np.uint64) + np.uint64(salt % 2**64)
     state = state * np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -29,7 +29,7 @@ _NOT_SENT = ("suppressed",)
 COLUMNS = tuple(name for name in INVOICES.column_names if name not in _NOT_SENT)
 SCHEMA = arrow.arrow_schema(INVOICES, COLUMNS)
 
-# Lines: of all federal units, of supplemental rebates, or of one sub-program where the state invoices each by itself.
+# Lines: of all federal units, of supplemental rebates, or of one sub-program if the state invoices each separately.
 EVERY, SUPPLEMENTAL, OF_SUB_PROGRAM = 0, 1, 2
 LINES = OF_SUB_PROGRAM + len(SUB_PROGRAMS)
 BY_SUB_PROGRAM = ("KY", "MA")
@@ -39,19 +39,19 @@ LINE_KINDS = ("CURRENT", "PRIOR_DELTA")
 SUPPLEMENTAL_PART = 10  # of the URA: one of so many
 TERMINATED_DAYS = 365
 
-# Altered lines are of products that many states invoice, so that what is usual of them is known.
+# Altered lines are of products that many states invoice, so that they have enough peers.
 LEAST_PEERS = 40
 ALTERED_RULES = ("R035", "R036", "R037", "R038", "R053")
 LEAST_ALTERED = 6
 FACTOR = 20  # prescriptions of altered lines
-LEAST_QUARTERS = 5  # that a line must have before one of them can stand out
-GREW_LESS = (2.0, 2.9)  # times the line's own median: much, but not too much
-LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
-LEAST_TAKEN_BACK = 2  # prescriptions too many, where the next invoice takes them or a half of them back
-LEAST_CORRECTED = 3  # prescriptions of a line of which a part comes with the next invoice
+LEAST_QUARTERS = 5  # that a line must have before one of them can be an outlier
+GREW_LESS = (2.0, 2.9)  # times the line's own median: above it, but below the rule's limit
+LEAST_ADDED_SHARE = 0.3  # of the prescriptions, for lines that bill more than the claims support
+LEAST_TAKEN_BACK = 2  # surplus prescriptions, if the next invoice credits all or half of them
+LEAST_CORRECTED = 3  # prescriptions of a line, if a part of it comes with the next invoice
 PARTS_CORRECTED = 3
 DAYS_TO_CREDIT = 25  # after the quarter: before claims and lines come
-LITTLE_MORE = 4  # thousandths of the units, where it asks for no more than sums may differ by
+LITTLE_MORE = 4  # thousandths of the units: less than sums may differ by
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Chosen:
 
     altered: dict[str, np.ndarray]  # by the rule that must find them
     little_more: np.ndarray
-    taken_back: np.ndarray  # more than the claims hold, and the next invoice takes all of that back
-    half_taken_back: np.ndarray  # and the next invoice takes a half of that back
+    taken_back: np.ndarray  # more than the claims support, and the next invoice credits all of that
+    half_taken_back: np.ndarray  # and the next invoice credits half of that
     corrected: np.ndarray  # a part comes with the next invoice
     credited: np.ndarray
 
@@ -78,8 +78,8 @@ class Chosen:
 def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
     """Sums over the live Medicaid rows of a chunk, one row per KEYS.
 
-    Supplemental rebates have lines of their own, sub-programs in some states. The rest of a fill in two parts is no
-    prescription, nor are units that are taken back.
+    Supplemental rebates have lines of their own, sub-programs in some states. The second part of a fill in two
+    parts does not count as a prescription, and neither do units that a later row reverses.
     """
     counted = np.flatnonzero(r.is_invoiced)
     apart = np.isin(r.state, [state_index(code) for code in BY_SUB_PROGRAM])
@@ -87,17 +87,17 @@ def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
     line = np.where(r.kind == Row.SUPPLEMENTAL, SUPPLEMENTAL, line)
     sizes = (LINES, len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
     keys = np.ravel_multi_index(tuple(a[counted] for a in (line, r.program, r.state, r.product, r.period)), sizes)
-    found, inverse = np.unique(keys, return_inverse=True)
+    groups, inverse = np.unique(keys, return_inverse=True)
     values = (r.units, r.paid, r.paid_by_others, (~np.isin(r.kind, (Row.COMPLETION, Row.FURTHER))).astype(np.int64))
-    sums = [np.zeros(len(found), dtype=np.int64) for _ in values]
+    sums = [np.zeros(len(groups), dtype=np.int64) for _ in values]
     for total, value in zip(sums, values, strict=True):
         np.add.at(total, inverse, value[counted])
-    columns = [*np.unravel_index(found, sizes), *sums]
+    columns = [*np.unravel_index(groups, sizes), *sums]
     return pa.RecordBatch.from_arrays([pa.array(column.astype(np.int64)) for column in columns], schema=PART_SCHEMA)
 
 
 def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Invoices:
-    """Invoice lines of summed parts, and what is known of them."""
+    """Invoice lines from summed parts, with their labels and settlements."""
     lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
     order = np.lexsort([lines[name] for name in reversed(KEYS)])
     lines = {name: values[order] for name, values in lines.items()}
@@ -122,9 +122,11 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Inv
             & (QUARTER_STARTS[lines["period"]] >= LABELER_SOLD)
         ),
     }
-    # no claims are behind what a line grew by
-    found = by_product | {f"altered {rule}": rows for rule, rows in altered.items()} | {"grown R038": altered["R037"]}
-    labels = [_labels(ids, rows, name[-4:], Label.TRUTH, "invoice") for name, rows in found.items()]
+    # no claims support the added units of a grown line
+    violations = (
+        by_product | {f"altered {rule}": rows for rule, rows in altered.items()} | {"grown R038": altered["R037"]}
+    )
+    labels = [_labels(ids, rows, name[-4:], Label.TRUTH, "invoice") for name, rows in violations.items()]
     labels.append(_labels(ids, little_more, "R038", Label.LOOK_ALIKE, "little_more"))
     labels.append(_labels(ids, deltas, "R038", Label.LOOK_ALIKE, "prior_delta"))
     labels.append(_labels(ids, chosen.taken_back, "R038", Label.LOOK_ALIKE, "surplus_taken_back"))
@@ -147,9 +149,10 @@ def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str)
 
 
 def _chosen(world: World, lines: dict[str, np.ndarray], rate: float) -> Chosen:
-    """Which lines each rule must find, as many that R038 must leave alone, and half as many of every other kind: chosen
-    by hash of the line's key, one at most of a program, state and product, so that the line's other quarters still show
-    what is usual.
+    """The lines that each rule must flag, as many that R038 must not flag, and half as many of every other kind.
+
+    They are chosen by hash of the line's key, at most one per program, state and product, so that the line's other
+    quarters remain usual.
     """
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
     ordinary &= (lines["line"] == EVERY) & (lines["kind"] == LINE_KINDS.index("CURRENT"))
@@ -162,12 +165,12 @@ def _chosen(world: World, lines: dict[str, np.ndarray], rate: float) -> Chosen:
     wanted = max(LEAST_ALTERED, round(rate * len(group))) if rate else 0
     wanted = min(wanted, len(by_hash) // (2 * len(ALTERED_RULES)))
     quarters, median = _own_quarters(lines)
-    can_stand_out = (quarters >= LEAST_QUARTERS) & (lines["units"] >= median)
-    grown = by_hash[can_stand_out[by_hash]][:wanted]
+    can_be_outlier = (quarters >= LEAST_QUARTERS) & (lines["units"] >= median)
+    grown = by_hash[can_be_outlier[by_hash]][:wanted]
     by_hash = by_hash[~np.isin(by_hash, grown)]
-    rest = [rule for rule in ALTERED_RULES if rule != "R037"]
-    altered = {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(rest)}
-    others = by_hash[len(rest) * wanted :]
+    other_rules = [rule for rule in ALTERED_RULES if rule != "R037"]
+    altered = {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(other_rules)}
+    others = by_hash[len(other_rules) * wanted :]
     little_more, others = others[:wanted], others[wanted:]
     has_next_invoice = lines["period"] < len(QUARTERS) - 1
     few = wanted // 2
@@ -195,23 +198,23 @@ def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]
 
 
 def _grown_less(lines: dict[str, np.ndarray], grown: np.ndarray) -> np.ndarray:
-    """Lines well above their own median, yet not so far that one has to ask; as many as `grown` at most. Of lines
-    without differences, which count among a line's quarters.
+    """Lines well above their own median, but less than the rule flags; at most as many as `grown`. Only lines without
+    differences, because these count among a line's quarters.
     """
     quarters, median = _own_quarters(lines)
     times = lines["units"] / np.maximum(median, 1)
     low, high = GREW_LESS
     key = np.stack([lines[name] for name in KEYS[:-1]], axis=1) @ np.array([10**10, 10**7, 10**5, 1])
     is_plain = ~np.isin(key, key[lines["kind"] != LINE_KINDS.index("CURRENT")])
-    found = np.flatnonzero(is_plain & (quarters >= LEAST_QUARTERS) & (times >= low) & (times <= high))
-    return found[: len(grown)]
+    selected = np.flatnonzero(is_plain & (quarters >= LEAST_QUARTERS) & (times >= low) & (times <= high))
+    return selected[: len(grown)]
 
 
 def _with_alterations(
     world: World, lines: dict[str, np.ndarray], altered: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Lines with too many prescriptions (R035), a hundredth of the payment (R036), many times the units of other
-    quarters (R037) or whole prescriptions more than the claims hold (R038); each is consistent in all else.
+    quarters (R037) or more prescriptions than the claims support (R038); each is otherwise consistent.
     """
     lines = {name: values.copy() for name, values in lines.items()}
     few = altered["R035"]
@@ -243,7 +246,7 @@ def _add_prescriptions(
 def _with_surplus_taken_back(
     world: World, lines: dict[str, np.ndarray], entirely: np.ndarray, by_half: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Lines with whole prescriptions more than the claims hold, and differences below zero for them, at the end."""
+    """Lines with more prescriptions than the claims support, and negative differences for them, appended."""
     at = np.concatenate([entirely, by_half])
     surplus = _add_prescriptions(world, lines, at, least=LEAST_TAKEN_BACK)
     added = surplus["prescriptions"]
@@ -255,7 +258,7 @@ def _with_surplus_taken_back(
 
 
 def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A part of the corrected lines as lines of their own, at the end (second result)."""
+    """Moves a part of the corrected lines to separate lines, which are appended (second result)."""
     count = len(lines["units"])
     lines = {name: np.concatenate([values, values[corrected]]) for name, values in lines.items()}
     deltas = np.arange(count, len(lines["units"]))
@@ -271,8 +274,8 @@ def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[d
 
 
 def line_settlements(world: World, lines: dict[str, np.ndarray], credited: np.ndarray) -> pa.Table:
-    """Credits of half of a line, at least one unit or all of it, which name no claim, from before the line was received
-    and after its quarter.
+    """Credits of half of a line (at least one unit, at most the line) that name no claim, dated after its quarter and
+    before its receipt.
     """
     settled = {name: lines[name][credited] for name in (*KEYS, "units")}
     half = np.maximum(settled["units"] // 2_000 * 1_000, 1_000)
@@ -350,7 +353,7 @@ def _with_hyphens(*parts: pa.Array) -> pa.Array:
 
 
 def source_row_ids(table: pa.Table) -> pa.Array:
-    """`program/state/ndc11/period/invoice_number/line_kind`, with sub-program and rebate type where given."""
+    """`program/state/ndc11/period/invoice_number/line_kind`, with sub-program and rebate type, if any."""
     names = ("program", "state", "ndc", "period", "invoice_number", "line_kind")
     parts = [table.column(name).combine_chunks() for name in names]
     text = parts[0]

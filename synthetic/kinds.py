@@ -1,4 +1,4 @@
-"""What a planned dispense can be: which table labels it, who dispensed it and when, and what is unusual about it."""
+"""The attributes of planned dispenses: label, place, the entity's report, time, and what is unusual."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 
 
 class Label(StrEnum):
-    """Which table names the row: what must be found, what must not, and what may be either."""
+    """The table that labels the row: rules must fire, must not fire, or may do either."""
 
     TRUTH = "truth"
     LOOK_ALIKE = "look_alikes"
@@ -32,25 +32,25 @@ class Place(IntEnum):
     OWN_ENDED = 10  # of an entity that leaves the 340B program
     OWN_WITHOUT_ORPHANS = 11  # of an entity that may not buy orphan drugs at 340B prices
     OWN_WITH_ORPHANS = 12
-    UNREGISTERED = 13  # nobody's contract pharmacy of the entity's system
-    CONTRACT_ENDED = 14  # one whose contract ends
+    UNREGISTERED = 13  # not under contract with the entity's system
+    CONTRACT_ENDED = 14  # a contract pharmacy whose contract ends
     CONTRACT_OF_PARENT = 15  # under contract with the entity's parent only
     MOVED_OUT = 21  # under contract with the parent that the entity had at first
     MOVED_IN = 22  # under contract with the parent that the entity has since
     CONTRACT_SHARED = 16  # under contract with an entity of another system too
-    FAR = 17  # a contract pharmacy far from the entity: always the same
-    FAR_OF_OTHERS = 18  # of the other entities with one
+    FAR = 17  # a contract pharmacy far from the entity; always the same one
+    FAR_OF_OTHERS = 18  # a far contract pharmacy of other entities
     FAR_OWN = 19  # a pharmacy that the entity of FAR owns
     NEAR = 20  # a contract pharmacy of that entity in its own state
     MANY_IN_MONTH = 23  # a retail pharmacy with many claims in one month
-    DEAR_IN_MONTH = 24  # one that is paid a little more in one month
-    ALWAYS_DEAR = 25  # one that always is
+    DEAR_IN_MONTH = 24  # a retail pharmacy that is paid a little more in one month
+    ALWAYS_DEAR = 25  # a retail pharmacy that is always paid a little more
     OWN_MANY_IN_MONTH = 26  # of a covered entity with many 340B claims in one month
-    OWN_MANY_REVERSED = 27  # of one that reversed the many 340B claims of one month
+    OWN_MANY_REVERSED = 27  # of a covered entity that reversed the many 340B claims of one month
 
 
 class Entity(IntEnum):
-    """What the covered entity reported of the dispense."""
+    """How the covered entity reported the dispense."""
 
     NOTHING = 0
     LIVE = 1
@@ -78,7 +78,7 @@ class Days(IntEnum):
     OVER_A_YEAR_AGO = 14
     WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
     OF_PATTERN = 16
-    OF_MONTH = 17  # in which groups stand out
+    OF_MONTH = 17  # in which groups are unusual
 
 
 class Twist(IntEnum):
@@ -89,7 +89,7 @@ class Twist(IntEnum):
     MODIFIER = 2
     MODIFIER_OF_OTHER_STATE = 3
     MODIFIER_TOO_EARLY = 4
-    SAME_PERIOD = 5  # asked for twice
+    SAME_PERIOD = 5  # billed twice
     OTHER_PROGRAM = 6
     OTHER_STATE = 7
     OTHER_PERIOD = 8
@@ -126,16 +126,16 @@ class Twist(IntEnum):
     HCPCS_CODE_WRONG = 39
     HCPCS_CODE_UNLISTED = 40
     COMPOUND = 41  # of three months' quantity
-    MEDICAID_TOO = 42  # another payer's dispense that Medicaid asks for as well
-    MEDICAID_AFTER_OTHERS = 43  # the same, where Medicaid paid what was left
+    MEDICAID_TOO = 42  # another payer's dispense that Medicaid bills as well
+    MEDICAID_AFTER_OTHERS = 43  # the same, if Medicaid paid what was left
     TWO_ENTITIES = 44  # another entity reports the dispense as well
-    TWO_ENTITIES_ONE_REVERSED = 45  # and takes it back
+    TWO_ENTITIES_ONE_REVERSED = 45  # and reverses it
     REPORTED_AGAIN = 46  # by the same entity, late
-    REVERSED_AND_REPORTED = 47  # by the same entity, after it had taken the first claim back
+    REVERSED_AND_REPORTED = 47  # by the same entity, after it had reversed the first claim
     REPORTED_LATE = 48
     REPORTED_ON_LAST_DAY = 49  # that a usual policy allows
-    MEASURED_EACH = 50  # in another unit than the product's, so that packages are taken for units of it
-    NAMED_EACH = 51  # in another unit than the product's by name alone
+    MEASURED_EACH = 50  # in a unit other than the product's, so that units are multiplied by the package size
+    NAMED_EACH = 51  # a unit of measure other than the product's, with correct units
     HALF_A_UNIT = 52  # too much
     PACKAGE_BROKEN = 53
     PART_IN_COMPOUND = 54  # of a package
@@ -146,17 +146,17 @@ class Twist(IntEnum):
     DISPUTED_BEFORE = 59
     WITH_HYPHENS = 60  # in the NDC
     IN_HCPCS_UNITS = 61
-    OTHER_PROGRAM_AFTER_VOID = 62  # asked for again, the first claim taken back
+    OTHER_PROGRAM_AFTER_VOID = 62  # billed again after the first claim was voided
     OTHER_STATE_AFTER_VOID = 63
     OTHER_PERIOD_AFTER_VOID = 64
-    PERIOD_BARRED = 65  # given a period that can no longer be disputed
-    PERIOD_OLD = 66  # one that still can
+    PERIOD_BARRED = 65  # of a quarter that can no longer be disputed
+    PERIOD_OLD = 66  # of an old quarter that can still be disputed
     PART_B_UNMARKED = 67  # billed to Medicare Part B without a 340B modifier
     PART_B_MARKED = 68
     PAID_MOSTLY_BY_OTHERS = 69
     FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
-    PRESCRIBER_KNOWN = 71  # who writes the drug for the entity's patients alone
-    AFTER_OTHERS = 72  # asked for twice, the second time for what another payer left
+    PRESCRIBER_KNOWN = 71  # a prescriber who prescribes the drug to the entity's patients only
+    AFTER_OTHERS = 72  # billed twice, the second time for what another payer left
     DISCARDED_AS_NDC = 73  # the discarded part of a vial, with as many HCPCS units as NDC units
     HALF_IN_SECOND_PART = 74
     OTHERS_UNREPORTED = 75  # whether third parties paid is not reported
@@ -164,29 +164,29 @@ class Twist(IntEnum):
     CREDITED_IN_PARTS = 77  # on one day, before the claim was received
     CREDITED_PART_AFTER = 78  # twice on one day: half of it
     MFP_PLAN_REVERSAL = 79  # the plan reversed it
-    FIRST_ICN_REVERSED = 80  # before the second was asked for
-    WITHDRAWAL_NOTICE = 81  # of money for the second ICN: no reversal
+    FIRST_ICN_REVERSED = 80  # before the second was billed
+    WITHDRAWAL_NOTICE = 81  # for the second ICN; not a reversal
     BILLED_AGAIN_THAT_DAY = 82  # after a reversal, as a bill and not as a rebill
     REVERSED_AGAIN_THAT_DAY = 83
     TAKEN_BACK = 84  # by a later row of negative units
     PART_TAKEN_BACK = 85
     NCPDP_ONLY = 86  # the biller has no NPI on the claim
     CONTRACT_UNNAMED = 87
-    SECOND_CONTRACT_UNNAMED = 88  # on the second row alone
-    TYPE_STATED_ONCE = 89  # the rebate type, on the second row alone
-    PRICE_PROTECTION = 90  # is what the second row asks for
+    SECOND_CONTRACT_UNNAMED = 88  # on the second row only
+    TYPE_STATED_ONCE = 89  # the rebate type, on the second row only
+    PRICE_PROTECTION = 90  # is the rebate type of the second row
     CONTENTS_MEASURED = 91  # of a kit, in another unit by name
-    HCPCS_UNITS_WRONG = 92  # tenfold, the NDC units as they were given
+    HCPCS_UNITS_WRONG = 92  # tenfold, with correct NDC units
     PAID_FAR_OFF = 93  # eight times as much, or a twentieth
-    UNITS_DOUBLED = 94  # the payment as it was
+    UNITS_DOUBLED = 94  # with an unchanged payment
     UNITS_TREBLED = 95
     AMOUNT_SHIFTED = 96  # by a decimal
     DAYS_A_TENTH = 97
     TEN_DAYS = 98  # a third of the units for a third of the days
-    DOUBLE_DOSE = 99  # twice the units, paid, for the same days
+    DOUBLE_DOSE = 99  # twice the units and payment, for the same days
     UNITS_OF_THREE_MONTHS = 100  # and payment, for the days of one
     PAID_MONTHS_LATER = 101
     PAID_WEEKS_LATER = 102
     PRICE_OF_OTHER_PACKAGE = 103
     PAID_A_LITTLE_MORE = 104
-    PRESCRIBER_OF_MONTH = 105  # who writes many prescriptions in one month
+    PRESCRIBER_OF_MONTH = 105  # a prescriber with many prescriptions in one month

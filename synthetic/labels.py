@@ -1,11 +1,11 @@
-"""What is known of the rows of a chunk: violations, look-alikes, oddities, and rows to watch.
+"""The labels of the rows of a chunk: violations, look-alikes, anomalies, and rows to watch.
 
-- truth: rules that must fire on the row, on claims with their units at issue (NULL where other claims decide about
-  them), their code of kind DISPUTE, and which of the row's rules decides the finding;
-- look_alikes: a rule that must not fire on the row, and why one might think so;
-- anomalies: odd rows that no rule describes, by kind; anomaly_look_alikes: rows that only look so;
-- group_anomalies: rows of a group's month that is unusual as a whole;
-- watch: a rule that may fire as weak evidence; neither right nor wrong.
+- truth: rules that must fire on the row; for claims their units at issue (NULL if they depend on other claims),
+  their code of kind DISPUTE, and which of the row's rules decides the finding;
+- look_alikes: a rule that must not fire on the row, and the kind of similarity;
+- anomalies: unusual rows that no rule describes, by kind; anomaly_look_alikes: rows that only look unusual;
+- group_anomalies: rows of an unusual month of a group;
+- watch: a rule that may fire as weak evidence; neither is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED, FFS, M
 from synthetic.places import MEF_STATES
 from synthetic.planning import IS_COMBINED, ON_ENTITY_CLAIM, PLAIN, SCENARIOS, column, has
 from synthetic.rebate_claims import source_row_ids
-from synthetic.rebate_rows import ASKED_TWICE, OLD_PERIODS, RebateRows, Row
+from synthetic.rebate_rows import BILLED_TWICE, OLD_PERIODS, RebateRows, Row
 from synthetic.world import World
 
 LABELS = T.StructType([T.StructField(name, T.StringType()) for name in ("label", "source_row_id", "rule_id", "kind")])
@@ -70,13 +70,13 @@ _ROW_OF_TWIST = {
     Twist.MEDICAID_AFTER_OTHERS: Row.DUPLICATE,
     **dict.fromkeys(AFTER_VOID, Row.DUPLICATE),
 }
-# Rows of a dispense that are live, next to the one that always is.
+# Further live rows of a dispense, by twist.
 _FURTHER_ROWS = (
     (PLANNED_IN_PARTS, Row.COMPLETION),
-    (ASKED_TWICE, Row.DUPLICATE),
+    (BILLED_TWICE, Row.DUPLICATE),
     ((Twist.SECOND_REBATE_TYPE,), Row.SUPPLEMENTAL),
 )
-# Rules that a claim for a dispense of 340B stock breaks by itself.
+# Rules that a claim for a dispense of 340B stock breaks without a planted case.
 _DUPLICATE_DISCOUNTS = {"R002": "listed_biller"} | dict.fromkeys(
     ("R003", "R005", "R008", "R009", "R011"), "reported_as_340b"
 )
@@ -90,9 +90,9 @@ _OTHERS = (
     ("half_used_up", "R039", Label.LOOK_ALIKE),
     ("at_acquisition_cost", "R036", Label.LOOK_ALIKE),
     ("price_zero", "R053", Label.LOOK_ALIKE),
-    # a rule of its own once the credit is overdue, which is a matter of the day of the run
+    # R055 fires once the credit is overdue, which depends on the day of the run
     ("credit_to_come", "R055", Label.WATCH),
-    # where enough of the payer's claims of the product are there to compare with
+    # if the payer has enough claims of the product to compare with
     ("units_times_ten", "R035", Label.WATCH),
     ("period_of_another_time", "R054", Label.TRUTH),
     ("unbilled", "R061", Label.TRUTH),
@@ -118,8 +118,8 @@ _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
 
 
 def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, r: RebateRows) -> pa.RecordBatch:
-    """The labels of a chunk: columns of CLAIM_LABELS, one row per labelled row and rule."""
-    kind, row = d.scenario.copy(), _labelled_rows(d, f)
+    """The labels of a chunk: columns of CLAIM_LABELS, one row per labeled row and rule."""
+    kind, row = d.scenario.copy(), _labeled_rows(d, f)
     kind[_next_fills(plan, chunk, d, f)] = _NEXT_FILL
     kind[f.rhythm_broken] = _RHYTHM
     planned = np.flatnonzero((kind != PLAIN) & ~IS_COMBINED[d.scenario])
@@ -151,7 +151,7 @@ def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, r:
 def _answers(
     world: World, d: Dispenses, f: Fills, at: np.ndarray, row: np.ndarray, kind: np.ndarray
 ) -> dict[str, pa.Array]:
-    """Units, code and whether the rule decides, of violations; NULL of all else."""
+    """Units, code and whether the rule decides, for violations; NULL for all other rows."""
     true = np.flatnonzero(_IS_TRUE[kind])
     rules = [_RULES[k] for k in kind[true].tolist()]
     stated = answers.state(world, d, f, at[true], row[true], rules, _IS_OF_ENTITY[kind[true]])
@@ -166,10 +166,10 @@ def _answers(
 
 
 def _combined(d: Dispenses, f: Fills, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind of each part of combinations. A part that is about a row of its own labels that row, all
-    others label every row of the dispense that is live.
+    """Position, row and kind of each part of combinations. A part with a row of its own labels that row; other parts
+    label every live row of the dispense.
     """
-    found: list[tuple[int, int, int]] = []
+    labeled: list[tuple[int, int, int]] = []
     live = _live_rows(f)
     for at in np.flatnonzero(IS_COMBINED[d.scenario]).tolist():
         case = SCENARIOS[d.scenario[at]]
@@ -178,17 +178,17 @@ def _combined(d: Dispenses, f: Fills, row: np.ndarray) -> tuple[np.ndarray, np.n
             own = [int(of_twist) for twist, of_twist in _ROW_OF_TWIST.items() if twist in part.twists]
             if part.subject == Subject.ENTITY_CLAIM:
                 own = [int(row[at])]
-            found += [(at, of_part, _CODE_OF[part]) for of_part in own or every]
-    columns = np.array(found, dtype=np.int64).reshape(-1, 3)
+            labeled += [(at, of_part, _CODE_OF[part]) for of_part in own or every]
+    columns = np.array(labeled, dtype=np.int64).reshape(-1, 3)
     return columns[:, 0], columns[:, 1], columns[:, 2]
 
 
 def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind, where a payer asks for 340B stock though nothing was planted: of every row
-    that stands, and every rule that it breaks.
+    """Position, row and kind, if a payer bills 340B stock although nothing was planted: of every live row, and every
+    rule that it breaks.
     """
     entities = world.entities
-    asked = d.is_plain & d.is_340b & f.is_rebated & (f.lineage != Lineage.VOIDED)
+    billed = d.is_plain & d.is_340b & f.is_rebated & (f.lineage != Lineage.VOIDED)
     own = (d.entity >= 0) & (entities.own_pharmacy[d.entity] == d.pharmacy)
     in_file = np.stack([entities.is_listed_in(quarter) for quarter in range(len(QUARTERS))])
     listed = own & in_file[quarter_of(f.day), d.entity] & (entities.listed_state[d.entity] == d.state)
@@ -207,7 +207,7 @@ def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarr
         "R009": (f.program == PARTD) & excluded,
         "R011": f.program == MFP,
     }
-    at, rule = np.nonzero(np.stack([asked & breaks[rule] for rule in _DUPLICATE_DISCOUNTS], axis=1))
+    at, rule = np.nonzero(np.stack([billed & breaks[rule] for rule in _DUPLICATE_DISCOUNTS], axis=1))
     rows = _live_rows(f)[at]
     parts = np.flatnonzero(f.in_two_parts[at])
     return (
@@ -218,11 +218,11 @@ def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarr
 
 
 def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
-    """Position and kind of what is known of dispenses besides what they were planned for."""
-    stands = f.is_rebated & (f.lineage != Lineage.VOIDED)
-    follows = stands.copy()
-    follows[1:] &= stands[:-1]
-    found = (
+    """Position and kind of the labels of dispenses in addition to their planned case."""
+    is_live = f.is_rebated & (f.lineage != Lineage.VOIDED)
+    follows = is_live.copy()
+    follows[1:] &= is_live[:-1]
+    cases = (
         (_IS_YEAR_AFTER[d.scenario], _JUST_TERMINATED),
         (follows & (f.early == Early.UNEXPLAINED), _EARLY_REFILL),
         (follows & (f.early == Early.FOR_VACATION), _VACATION_SUPPLY),
@@ -234,37 +234,37 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
         (has(d.scenario, *OLD_PERIODS), _OTHER_PERIOD),
         (has(d.scenario, *OLD_PERIODS), _NO_INVOICE),
     )
-    at = [np.flatnonzero(condition) for condition, _ in found]
-    return np.concatenate(at), np.repeat([kind for _, kind in found], [len(rows) for rows in at])
+    at = [np.flatnonzero(condition) for condition, _ in cases]
+    return np.concatenate(at), np.repeat([kind for _, kind in cases], [len(rows) for rows in at])
 
 
 def _unbilled(r: RebateRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind: what no invoice has a line for, and what has one in the next quarter's invoice."""
-    asks = r.units > 0
-    found = (np.flatnonzero(asks & r.is_unbilled), np.flatnonzero(asks & r.is_billed_late))
-    rows = np.concatenate(found)
-    return r.at[rows], r.kind[rows], np.repeat([_UNBILLED, _BILLED_LATE], [len(of_kind) for of_kind in found])
+    """Position, row and kind of claims without an invoice line, and of those billed with the next quarter's invoice."""
+    bills_units = r.units > 0
+    by_kind = (np.flatnonzero(bills_units & r.is_unbilled), np.flatnonzero(bills_units & r.is_billed_late))
+    rows = np.concatenate(by_kind)
+    return r.at[rows], r.kind[rows], np.repeat([_UNBILLED, _BILLED_LATE], [len(of_kind) for of_kind in by_kind])
 
 
 def _also_of_entities(d: Dispenses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, row and kind: the other entity's claim of two, and a report again that comes late."""
-    found = ((Twist.TWO_ENTITIES, Sent.BY_OTHER, _OTHER_ENTITY), (Twist.REPORTED_AGAIN, Sent.AGAIN, _CORRECTED_LATE))
-    at = [np.flatnonzero(has(d.scenario, twist)) for twist, _, _ in found]
+    """Position, row and kind: the claim of the other entity, and a late second report."""
+    cases = ((Twist.TWO_ENTITIES, Sent.BY_OTHER, _OTHER_ENTITY), (Twist.REPORTED_AGAIN, Sent.AGAIN, _CORRECTED_LATE))
+    at = [np.flatnonzero(has(d.scenario, twist)) for twist, _, _ in cases]
     sizes = [len(of_twist) for of_twist in at]
-    rows, kinds = (np.repeat([entry[place] for entry in found], sizes) for place in (1, 2))
+    rows, kinds = (np.repeat([entry[place] for entry in cases], sizes) for place in (1, 2))
     return np.concatenate(at), rows, kinds
 
 
 def _live_rows(f: Fills) -> np.ndarray:
-    """The row of each dispense that stands in the end (CLAIM where none does)."""
+    """The row of each dispense that is live in the end (CLAIM if none is)."""
     live = np.full(len(f.lineage), Row.CLAIM)
     live[np.isin(f.lineage, (Lineage.ADJUSTED, Lineage.REPLACED))] = Row.ADJUSTED
     live[f.lineage == Lineage.VOIDED_AND_BILLED] = Row.BILLED_AGAIN
     return live
 
 
-def _labelled_rows(d: Dispenses, f: Fills) -> np.ndarray:
-    """The row of each dispense that a label is about: a pair's later one, else the one that stands. Of an entity's
+def _labeled_rows(d: Dispenses, f: Fills) -> np.ndarray:
+    """The row of each dispense that a label is about: a pair's later row, else the live row. Of an entity's
     claims a `Sent`, else a `Row`.
     """
     row = _live_rows(f)
@@ -275,10 +275,10 @@ def _labelled_rows(d: Dispenses, f: Fills) -> np.ndarray:
 
 
 def _next_fills(plan: Plan, chunk: int, d: Dispenses, f: Fills) -> np.ndarray:
-    """Medicaid refills whose fill before was asked for too: same prescription, pharmacy and drug, no duplicate."""
+    """Medicaid refills whose previous fill was billed too: same prescription, pharmacy and drug, no duplicate."""
     rng = generator(plan.seed, "next_fills", chunk)
-    asked = f.is_rebated & (f.lineage == Lineage.NONE)
-    eligible = asked & (d.fill > 0) & d.is_plain & ~d.is_medical & (f.program <= MCO)
-    eligible[1:] &= asked[:-1]
+    billed = f.is_rebated & (f.lineage == Lineage.NONE)
+    eligible = billed & (d.fill > 0) & d.is_plain & ~d.is_medical & (f.program <= MCO)
+    eligible[1:] &= billed[:-1]
     share = max(float(eligible.mean()), 1e-9)
     return np.flatnonzero(eligible & (rng.random(len(eligible)) < plan.settings.look_alike_rate / share))

@@ -1,4 +1,4 @@
-"""Which rebate row and which entity row are about one dispense, and what kinds of mess make that hard to see."""
+"""True links: the rebate row and the entity row of one dispense, and the kinds of mess that obscure the link."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 
 def link_truth_batch(d: Dispenses, f: Fills, m: Mess, s: Strangers, r: RebateRows) -> pa.RecordBatch:
-    """LINK_TRUTH of a chunk: each live rebate row of a dispense that an entity reports and does not take back."""
+    """LINK_TRUTH of a chunk: each live rebate row of a dispense that an entity reports and does not reverse."""
     pairs = np.flatnonzero((f.entity_report[r.at] == Entity.LIVE) & r.is_live & (r.kind != Row.STRANGER))
     at = r.at[pairs]
     affected = np.stack([affects[at] for _, affects in sorted(_kinds(d, f, m, s).items())], axis=1)

@@ -1,7 +1,7 @@
-"""How payers and covered entities write down the dispenses of a chunk: the known mess of domain part 4.2.
+"""How payers and covered entities write the dispenses of a chunk: the known mess of domain part 4.2.
 
-Kinds of mess are drawn independently, but for combinations that would leave nothing to link by. All rows that a side
-sends of one dispense are written alike, so that reversals and duplicates meet what they are about.
+Kinds of mess are drawn independently, except combinations that would make a link impossible. All rows that a side
+sends for one dispense have the same mess, so that reversals and duplicates match the rows they refer to.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_DAYS_OFF = 3
 
 @dataclass(frozen=True)
 class Side:
-    """What one side writes of each dispense; fill and prescriber are -1 where it says nothing."""
+    """What one side writes of each dispense; fill and prescriber are -1 if it states none."""
 
     pharmacy: np.ndarray
     has_old_npi: np.ndarray
@@ -39,8 +39,8 @@ class Side:
     prescriber: np.ndarray
 
     @property
-    def fill_is_told(self) -> np.ndarray:
-        """In a field of its own: half of the suffixed Rx numbers alone tell the fill."""
+    def fill_is_stated(self) -> np.ndarray:
+        """In a field of its own: for half of the suffixed Rx numbers, only the suffix states the fill."""
         return (self.fill >= 0) & ~(self.is_suffixed & (np.arange(len(self.fill)) % 2 == 0))
 
 
@@ -52,7 +52,7 @@ class Mess:
     by_ncpdp: np.ndarray  # the payer names the pharmacy by its NCPDP id only
     filled_at: np.ndarray  # pharmacy that the payer names as service provider, or -1
     entity: Side
-    reported_by: np.ndarray  # covered entity whose 340B id is given
+    reported_by: np.ndarray  # covered entity whose 340B id the claim states
     day: np.ndarray  # the entity's
     product: np.ndarray  # the entity's
     quantity: np.ndarray  # the entity's, thousandths of units or packages
@@ -72,13 +72,13 @@ class _Draw:
     reported: np.ndarray
 
     def some(self, may: np.ndarray, rate: float) -> np.ndarray:
-        """`rate` of the reported dispenses, all of them ones that may."""
+        """A share `rate` of the reported dispenses, chosen among those that `may`."""
         may = may & self.reported
         chance = rate * float(self.reported.mean()) / max(float(may.mean()), 1e-9)
         return may & (self.rng.random(len(may)) < chance)
 
     def rows(self, rate: float) -> np.ndarray:
-        """`rate` of all dispenses."""
+        """A share `rate` of all dispenses."""
         return self.rng.random(len(self.reported)) < rate
 
     def half(self) -> np.ndarray:
@@ -86,11 +86,11 @@ class _Draw:
 
 
 def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> Mess:
-    """How each dispense of a chunk is written down by payer and entity."""
+    """How payer and entity write each dispense of a chunk."""
     rates, habits = plan.settings.mess, draw_habits(world, plan.settings.mess)
-    # combinations are written plainly, so that the class of every rule is known
+    # combinations have no mess, so that the class of every rule is known
     reported = (f.entity_report != Entity.NOTHING) & ~IS_COMBINED[d.scenario]
-    # rates are of what can be linked; cases planned among 340B claims alone are written as they are
+    # rates refer to dispenses that can be linked; cases planned on 340B claims have no mess
     draw = _Draw(generator(plan.seed, "mess", chunk), reported & ~ON_ENTITY_CLAIM[d.scenario])
 
     unlike, both_hash = habits.never_links_by_rx(d.entity), habits.both_hash(d.entity) & reported
@@ -162,8 +162,8 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
 def _old_npis(
     world: World, d: Dispenses, f: Fills, without_rx: np.ndarray, draw: _Draw, rates: MessSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Who still uses the NPI of before the change: payer, entity. A list of pharmacies that decides about the payer's
-    claim knows the present NPI.
+    """Whether payer and entity still use the former NPI. The payer uses the current NPI if its contract excludes a
+    list of pharmacies.
     """
     succeeded = draw.some(~without_rx & (world.pharmacies.npi_since[d.pharmacy] > 0), rates.npi_succession_rate)
     is_listed_by_npi = (f.contract >= 0) & (f.contract % len(CONTRACT_TERMS) == Terms.EXCLUDES_LISTED)
@@ -172,7 +172,7 @@ def _old_npis(
 
 
 def _days_off(f: Fills, draw: _Draw, may: np.ndarray, rates: MessSettings) -> np.ndarray:
-    """Days by which the entity's date is off; later where the fill was in two parts, of which one came later."""
+    """Days by which the entity's date is off; later if the fill was in two parts."""
     is_off = draw.some(may, rates.shifted_date_rate)
     is_later = draw.half() | f.in_two_parts
     days = draw.rng.integers(1, MOST_DAYS_OFF + 1, len(is_off))
@@ -180,7 +180,7 @@ def _days_off(f: Fills, draw: _Draw, may: np.ndarray, rates: MessSettings) -> np
 
 
 def _prescribers(d: Dispenses, draw: _Draw, may: np.ndarray, rates: MessSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The payer's and the entity's: now and then unknown to one of them, or a colleague in a practice of two."""
+    """The payer's and the entity's prescriber; for some dispenses one of them states none, or a colleague."""
     differs = draw.some(may, rates.other_prescriber_rate)
     of_payer, is_unknown = draw.half(), draw.half()
     other = np.where(is_unknown, -1, d.prescriber ^ 1)
@@ -190,8 +190,8 @@ def _prescribers(d: Dispenses, draw: _Draw, may: np.ndarray, rates: MessSettings
 def _fill_numbers(
     d: Dispenses, f: Fills, habits: Habits, reported: np.ndarray, draw: _Draw, rates: MessSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The payer's and the entity's. Where duplicates and reversals are planned, payers count as the pharmacy does: with
-    another fill number a claim would have another natural key, and not be what it is planned to be.
+    """The payer's and the entity's fill number. For planned duplicates and reversals, payers count as the pharmacy:
+    another fill number would change the natural key, and the planned case would not occur.
     """
     counts_its_own_way = d.is_plain | reported
     payers_first = habits.first_fill_of_payer[payers_of(f.program, d.state, f.contract)]

@@ -1,4 +1,4 @@
-"""Medicare Part B lines of drugs that an entity gave and reports as 340B, with or without the modifier that says so."""
+"""Medicare Part B lines of drugs that an entity administered and reports as 340B, with or without the 340B modifier."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNMARKED, _MARKED = [None, "JW", "RT|JZ"], ["TB", "JG", "JZ|TB"]
 
 
 def part_b_batch(world: World, d: Dispenses, f: Fills) -> pa.RecordBatch:
-    """The lines of a chunk, one for each dispense that is planned around one; two of three state the NDC."""
+    """The lines of a chunk, one for each dispense with a planned line; two of three state the NDC."""
     at = np.flatnonzero(has(d.scenario, Twist.PART_B_UNMARKED, Twist.PART_B_MARKED))
     number, product = d.number[at], d.product[at]
     is_marked = has(d.scenario[at], Twist.PART_B_MARKED)

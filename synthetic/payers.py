@@ -23,7 +23,7 @@ CONTRACTS_BEGIN = day(2024, 1, 1)
 
 
 class Terms(IntEnum):
-    """What a contract says of 340B claims."""
+    """Which 340B claims a contract excludes."""
 
     NONE = -1
     NO_EXCLUSION = 0
@@ -59,7 +59,7 @@ class Payers:
     payers_of: dict[int, int]
 
     def pick(self, program: np.ndarray, terms: np.ndarray, chance: np.ndarray) -> np.ndarray:
-        """A contract with the given terms of one of the program's payers; -1 for programs without contracts."""
+        """A contract with these terms of one of the program's payers; -1 for programs without contracts."""
         contract = np.full(len(program), -1, dtype=np.int64)
         for number, first in self.first_contract.items():
             here = program == number

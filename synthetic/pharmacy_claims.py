@@ -1,4 +1,4 @@
-"""What pharmacies transmitted: bills, reversals and rebills of the dispenses of a chunk."""
+"""Transactions of pharmacies: bills, reversals and rebills of the dispenses of a chunk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TURN = np.array([0, 0, 1, 2, 3])  # of transactions within a day
 
 
 class Sent(IntEnum):
-    """What a transaction is to its dispense; also the last digit of its source_row_id."""
+    """The kind of a transaction; also the last digit of its source_row_id."""
 
     BILL = 0
     COMPLETION = 1

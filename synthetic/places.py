@@ -75,14 +75,14 @@ def state_index(code: str) -> int:
 
 
 class Listing(IntEnum):
-    """How an entity's own pharmacy stands in the Medicaid Exclusion File. Listed means carve-in: the entity uses
-    340B stock for Medicaid fee for service, so that the state must not ask for a rebate.
+    """How an entity's own pharmacy is listed in the Medicaid Exclusion File. Listed means carve-in: the entity uses
+    340B stock for Medicaid fee for service, so the state must not bill a rebate.
     """
 
     NONE = 0
     BY_NPI = 1
     BY_MEDICAID_NUMBER = 2
-    OTHER_STATE = 3  # listed for a neighbouring state only
+    OTHER_STATE = 3  # listed for a neighboring state only
     FIRST_QUARTERS = 4  # no longer listed after the first quarters
 
 
@@ -94,7 +94,7 @@ _TYPE_SHARES = (0.2, 0.02, 0.01, 0.09, 0.08, 0.05, 0.3, 0.04, 0.05, 0.03, 0.02, 
 
 @dataclass(frozen=True)
 class Groups:
-    """Members of each group one after the other, so that one can be drawn without a loop."""
+    """Members sorted by group, so that members are drawn without a loop."""
 
     members: np.ndarray
     starts: np.ndarray
@@ -112,8 +112,8 @@ class Pharmacies:
     """
 
     npi: list[str]
-    old_npi: list[str | None]  # NPI of before it changed
-    npi_since: np.ndarray  # day of the change; 0 where there was none
+    old_npi: list[str | None]  # the former NPI
+    npi_since: np.ndarray  # day of the change; 0 if the NPI did not change
     ncpdp: list[str | None]
     state: np.ndarray
     medicaid_number: list[str]
@@ -135,9 +135,9 @@ class Pharmacies:
 
     def pick_retail(self, state: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """A retail pharmacy of the state by its volume, or the mail-order pharmacy."""
-        rest = (chance - MAIL_ORDER_SHARE) / (1 - MAIL_ORDER_SHARE)
-        found = np.searchsorted(self.weights, state + np.clip(rest, 0, 1 - 1e-12), side="right")
-        return np.where(rest < 0, MAIL_ORDER, self.order[np.minimum(found, len(self.order) - 1)])
+        retail_chance = (chance - MAIL_ORDER_SHARE) / (1 - MAIL_ORDER_SHARE)
+        position = np.searchsorted(self.weights, state + np.clip(retail_chance, 0, 1 - 1e-12), side="right")
+        return np.where(retail_chance < 0, MAIL_ORDER, self.order[np.minimum(position, len(self.order) - 1)])
 
 
 @dataclass(frozen=True)
@@ -165,12 +165,12 @@ class Entities:
     contract_end_day: np.ndarray
     leaving: np.ndarray  # entities with an end_day
     ending_contracts: np.ndarray  # positions in contract_entity
-    movers: np.ndarray  # entities that have a parent for a time only; `parent` is themselves
+    movers: np.ndarray  # entities with a temporary parent; their `parent` is the entity itself
     move_day: np.ndarray
-    moves_out: np.ndarray  # the parent is theirs before the day, else from it on
+    moves_out: np.ndarray  # the parent is theirs before the day, else from that day on
     parent_for_a_time: np.ndarray
-    mover_pharmacy: np.ndarray  # under contract with that parent alone
-    site_entity: np.ndarray  # child sites and pharmacies under contract with their parent alone
+    mover_pharmacy: np.ndarray  # under contract with that parent only
+    site_entity: np.ndarray  # child sites and pharmacies under contract with their parent only
     site_pharmacy: np.ndarray
     shared_entity: np.ndarray  # entities of two systems with one contract pharmacy
     shared_with: np.ndarray
@@ -205,13 +205,13 @@ class Entities:
         return np.flatnonzero(stays & (excluded != may))
 
     def is_listed_in(self, quarter: int) -> np.ndarray:
-        """Which entities stand in the file of a quarter (index)."""
+        """Which entities are in the file of a quarter (index)."""
         gone = (self.listing == Listing.FIRST_QUARTERS) & (quarter >= QUARTERS_LISTED_IN_PART)
         return (self.listing != Listing.NONE) & ~gone
 
 
 def build_places(seed: int) -> tuple[Pharmacies, Entities]:
-    """Draw pharmacies and covered entities; the same seed draws the same."""
+    """Draw pharmacies and covered entities; the result depends only on the seed."""
     rng = generator(seed, "places")
     count = RETAIL_PHARMACIES + CLINICS + ENTITIES + 1
     numbers = scattered(count + PRESCRIBERS + SUCCESSIONS, 10**8, rng)
@@ -283,7 +283,7 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
     leaving, ending, movers = _ending(parent, state, of_ends)
     stays = ~np.isin(np.arange(ENTITIES), np.concatenate([leaving, ending, movers]))
     listing[~stays] = Listing.NONE
-    neighbour = (state + 1) % len(STATES)
+    neighbor = (state + 1) % len(STATES)
     numbers = 100_000 + scattered(ENTITIES, 10**5, rng)
     contract_entity = np.repeat(np.arange(ENTITIES), rng.integers(4, 21, ENTITIES))
     contract_pharmacy = pharmacies.pick_retail(
@@ -305,7 +305,7 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
     far_entity, far_pharmacy = _far(pharmacies, state, parent, contract_entity[holds], generator(seed, "far_contracts"))
     is_listed = np.zeros(pharmacies.count, dtype=bool)
     is_listed[:RETAIL_PHARMACIES] = rng.random(RETAIL_PHARMACIES) < LISTED_SHARE
-    # the first three pharmacies of each state serve every look: one on the lists, the others not
+    # of the first three pharmacies of each state, one is on the lists, so that every state has both kinds
     is_listed[: 3 * len(STATES)] = np.arange(3 * len(STATES)) % 3 == 1
     on_list = is_listed[contract_pharmacy[holds]]
     pair_state = state[contract_entity[holds]]
@@ -315,7 +315,7 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
         type=kind,
         state=state,
         listing=listing,
-        listed_state=np.where(listing == Listing.OTHER_STATE, neighbour, state),
+        listed_state=np.where(listing == Listing.OTHER_STATE, neighbor, state),
         own_pharmacy=own,
         by_state=_groups(np.flatnonzero(stays), state[stays]),
         contract_entity=contract_entity,
@@ -359,8 +359,8 @@ def _far(
 def _ending(
     parent: np.ndarray, state: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Entities that leave the program, that lose their contracts, and that have a parent for a time: without sites, in
-    states that have many.
+    """Entities that leave the program, that lose their contracts, and that have a temporary parent: without sites, in
+    large states.
     """
     is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
     chosen = rng.permutation(np.flatnonzero(is_alone & np.isin(state, LOCAL_STATES)))
@@ -379,8 +379,8 @@ def _for_a_time(
     contract_pharmacy: np.ndarray,
     holds: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each mover another entity of its state, without sites, and a pharmacy under contract with that one and not
-    with itself.
+    """For each mover: another entity of its state, without sites, and a pharmacy under contract with that entity and
+    not with the mover.
     """
     is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
     heads, pharmacies = [], []
@@ -396,7 +396,7 @@ def _for_a_time(
 def _of_parents(
     contract_entity: np.ndarray, contract_pharmacy: np.ndarray, parent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Child sites with pharmacies of their parent's contracts that they have no contract with themselves."""
+    """Child sites with pharmacies that only their parent has a contract with."""
     size = int(contract_pharmacy.max()) + 1
     pairs = [
         child * size + contract_pharmacy[contract_entity == parent[child]]
@@ -409,12 +409,13 @@ def _of_parents(
 def _shared(
     contract_entity: np.ndarray, contract_pharmacy: np.ndarray, parent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Neighbours among the contracts of a pharmacy, where they are of two systems: entity, entity, pharmacy."""
+    """Adjacent contracts of a pharmacy with entities of two systems: entity, entity, pharmacy."""
     order = np.lexsort((contract_entity, contract_pharmacy))
-    one, other = order[:-1], order[1:]
-    same = contract_pharmacy[one] == contract_pharmacy[other]
-    found = same & (parent[contract_entity[one]] != parent[contract_entity[other]])
-    return contract_entity[one[found]], contract_entity[other[found]], contract_pharmacy[one[found]]
+    first, second = order[:-1], order[1:]
+    same = contract_pharmacy[first] == contract_pharmacy[second]
+    is_shared = same & (parent[contract_entity[first]] != parent[contract_entity[second]])
+    first, second = first[is_shared], second[is_shared]
+    return contract_entity[first], contract_entity[second], contract_pharmacy[first]
 
 
 def _parents(state: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which dispenses are planned cases, and lookups of what each case is made of."""
+"""Which dispenses are planned cases, and lookups of the attributes of each case."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.settings import SyntheticSettings
+from synthetic.anomalies import ANOMALY_CASES
 from synthetic.combinations import COMBINATIONS
 from synthetic.kinds import Twist
-from synthetic.oddities import ODDITIES
 from synthetic.scenarios import LOOK_ALIKES, SHIFTED, VIOLATIONS
 from synthetic.unusual import UNUSUAL
 
-FEWEST_IN_PATTERN = 15_000  # dispenses among which the doctor has prescribed often enough
-ENTITIES_IN_PATTERN = 30  # enough to compare one with
+FEWEST_IN_PATTERN = 15_000  # dispenses with enough prescriptions of one doctor
+ENTITIES_IN_PATTERN = 30  # entities to compare with
 
-SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *SHIFTED, *UNUSUAL, *COMBINATIONS, *ODDITIES)
+SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *SHIFTED, *UNUSUAL, *COMBINATIONS, *ANOMALY_CASES)
 
 PLAIN = -1
 # Per scenario, the last entry for PLAIN.
@@ -42,7 +42,7 @@ def column(name: str) -> np.ndarray:
 
 
 def planned_share(settings: SyntheticSettings) -> float:
-    """Part of all dispenses that is planned. Raises ConfigurationError where too little would be left."""
+    """Part of all dispenses that is planned. Raises ConfigurationError if too few ordinary dispenses would remain."""
     share = sum(scenario.rate(settings) for scenario in SCENARIOS)
     if share > 0.5:
         raise ConfigurationError(

@@ -1,6 +1,6 @@
-"""340B claims beside the manufacturer's policies on contract pharmacies (R044), and with providers' numbers that cannot
-be true (R051) or are former ones (R043): invented policies and state laws, planted numbers, and what is known of the
-rows that entities send.
+"""340B claims outside the manufacturer's policies on contract pharmacies (R044), and with provider numbers that are
+invalid (R051) or former ones (R043): invented policies and state laws, planted numbers, and what is known of the rows
+that entities send.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ WRONG_NPI, DEA_NUMBER = "1234567890", "AB1234563"
 
 @dataclass(frozen=True)
 class Reports:
-    """Rows that entities send, as they stand in `entity_claims`; indices into the world's lists are -1 where there is
-    none.
+    """Rows that entities send, as written in `entity_claims`; indices into the world's lists are -1 for values that
+    they do not contain.
     """
 
     number: np.ndarray  # of the dispense
@@ -51,8 +51,8 @@ class Reports:
 
 
 def with_wrong_numbers(world: World, plan: Plan, batch: pa.RecordBatch, d: Dispenses, f: Fills) -> pa.RecordBatch:
-    """The `entity_claims` of a chunk, where on a few of those for which nothing is planned and no payer asks the
-    prescriber's number is one that cannot be true, or a DEA number.
+    """The `entity_claims` of a chunk. A few rows for which nothing is planned and that no payer bills get an invalid
+    prescriber number, or a DEA number.
     """
     sent, settings = _read(world, batch), plan.settings
     chance = mixed(sent.number, world.seed + 1).astype(np.float64) / 2.0**64
@@ -90,16 +90,16 @@ def policy_labels(world: World, batch: pa.RecordBatch) -> pa.RecordBatch:
         (R051, Label.TRUTH, "prescriber_invalid", _equals(prescriber, WRONG_NPI) & ~is_old),
         (R051, Label.LOOK_ALIKE, "dea_number", is_dea & ~is_old),
     )
-    told = {rule: np.zeros(len(sent.number), dtype=bool) for rule in (R043, R044, R051)}
-    found = []
+    is_labeled = {rule: np.zeros(len(sent.number), dtype=bool) for rule in (R043, R044, R051)}
+    labels = []
     for rule, label, kind, condition in kinds:
-        at = np.flatnonzero(sent.is_live & condition & ~told[rule])
-        told[rule][at] = True
+        at = np.flatnonzero(sent.is_live & condition & ~is_labeled[rule])
+        is_labeled[rule][at] = True
         words = (label.value, rule, kind)
         ids = batch["source_row_id"].take(pa.array(at))
         label_texts, rules, kind_texts = (arrow.constant(word, len(at)) for word in words)
-        found.append([label_texts, ids, rules, kind_texts])
-    columns = [pa.concat_arrays(parts) for parts in zip(*found, strict=True)]
+        labels.append([label_texts, ids, rules, kind_texts])
+    columns = [pa.concat_arrays(parts) for parts in zip(*labels, strict=True)]
     return pa.RecordBatch.from_arrays(columns, names=LABELS.names)
 
 
@@ -133,7 +133,9 @@ def policy_tables(world: World) -> dict[str, dict[str, pa.Array]]:
 
 def _submission_windows(world: World) -> dict[str, pa.Array]:
     products = world.products
-    rows = [(products.ndc[one], days) for pool, days in WINDOW_DAYS.items() for one in products.pools[pool].tolist()]
+    rows = [
+        (products.ndc[product], days) for pool, days in WINDOW_DAYS.items() for product in products.pools[pool].tolist()
+    ]
     return {
         "labeler_code": pa.array([ndc[:5] for ndc, _ in rows], pa.string()),
         "ndc9": pa.array([ndc[:9] for ndc, _ in rows], pa.string()),
@@ -205,8 +207,8 @@ def _taken_back(key: np.ndarray, submitted: np.ndarray, is_reversal: np.ndarray)
 
 
 def _index_in(texts: pa.Array, words: Sequence[str]) -> np.ndarray:
-    found = pc.index_in(texts, value_set=pa.array(words, pa.string()))
-    return pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    position = pc.index_in(texts, value_set=pa.array(words, pa.string()))
+    return pc.fill_null(position, -1).to_numpy().astype(np.int64)
 
 
 def _equals(texts: pa.Array, word: str) -> np.ndarray:

@@ -15,52 +15,52 @@ LABELERS = 30
 ORDINARY_PRODUCTS = 400
 TWIN_PAIRS = 15
 LARGE_PACKAGES, LARGE_PACKAGE_TIMES, LARGE_PACKAGE_CODE = 12, 8, "31"
-LARGE_PACKAGE_PRICE = 85  # percent of what a unit of the usual package costs
+LARGE_PACKAGE_PRICE = 85  # percent of the price per unit of the usual package
 POPULARITY_EXPONENT = 0.7
 NO_DAY = np.iinfo(np.int64).min
 
 UNIT_TYPES = ("TAB", "CAP", "ML", "GM", "EA", "TDP")
 UNITS_OF_MEASURE = ("EA", "EA", "ML", "GM", "EA", "EA")
 DRUG_CATEGORIES = ("S", "I", "N")
-COD_STATUSES = ("03", "04", "01", "05", "07")  # by category (NDA, authorised generic, ANDA); DESI, prenatal vitamin
+COD_STATUSES = ("03", "04", "01", "05", "07")  # by category (NDA, authorized generic, ANDA); DESI, prenatal vitamin
 DESI, PRENATAL_VITAMIN = 3, 4
 
 _TABLET, _CAPSULE, _MILLILITRE, _GRAM, _EACH = range(5)
-VIAL = 2_500  # thousandths of a millilitre
+VIAL = 2_500  # thousandths of a milliliter
 _SYLLABLES = ("zor", "val", "tri", "mex", "pra", "lun", "dex", "for", "cal", "nib", "ser", "oxa", "viv", "hem")
 _ENDINGS = ("in", "ol", "ide", "ine", "ab", "ix")
 
 
 class Pool(IntEnum):
-    """What a product serves for. Products outside ORDINARY and INFUSED are dispensed in planned cases only, LOCAL
-    apart, so that the cases cannot disturb what is usual of an ordinary product.
+    """The use of a product. Products outside ORDINARY, INFUSED and LOCAL are dispensed in planned cases only, so that
+    the cases do not change the peers of an ordinary product.
     """
 
     ORDINARY = 0
     LOCAL = 1  # on the preferred drug list of a single state
     RETIRED = 2  # terminated more than a year before the first quarter
-    YEAR_AFTER = 3  # the 365th day after termination lies in the quarters
+    YEAR_AFTER = 3  # the 365th day after termination is in the quarters
     REACTIVATED = 4
     LAUNCH = 5  # comes to market within the quarters
-    INFUSED = 6  # given by a provider, billed with HCPCS
+    INFUSED = 6  # administered by a provider, billed with HCPCS
     CLINIC = 7  # bought at 340B prices by carve-in clinics only
     SELECTED = 8  # has a Maximum Fair Price; part of the ordinary products
     TWIN = 9  # comes in two packages; part of the ordinary products
-    EXCLUDED = 11  # no covered outpatient drug (DESI)
+    EXCLUDED = 11  # not a covered outpatient drug (DESI)
     SOLD = 12  # under a labeler code that went to another company
     AT_340B = 10  # ordinary products that covered entities buy at 340B prices
     ORPHAN = 13  # orphan drugs; part of the ordinary products
-    CAPSULE = 14  # one package for each fill; part of the ordinary products
-    TUBE = 15  # of ointment, one for each fill; part of the ordinary products
-    LOCAL_LIQUID = 16  # as LOCAL, in vials that are no whole number of millilitres
+    CAPSULE = 14  # one package per fill; part of the ordinary products
+    TUBE = 15  # of ointment, one package per fill; part of the ordinary products
+    LOCAL_LIQUID = 16  # as LOCAL, in vials with a fraction of a milliliter
     UNKNOWN = 17  # never reported: in no product file and without prices
     BACK_SOON = 18  # terminated in the year before the first quarter, and reactivated before it
-    PRENATAL = 19  # vitamins that are covered all the same; part of the ordinary products
-    KIT = 21  # counted each, one for each fill; part of the ordinary products
+    PRENATAL = 19  # vitamins that are covered nevertheless; part of the ordinary products
+    KIT = 21  # unit EA, one package per fill; part of the ordinary products
     SHORT_WINDOW = 22  # entities report it sooner than others
     LONG_WINDOW = 23  # or later
-    OF_MOVERS = 24  # bought by entities that change parents alone
-    LARGE_PACKAGE = 25  # of which few are dispensed, next to the usual package of the product
+    OF_MOVERS = 24  # bought only by entities that change parents
+    LARGE_PACKAGE = 25  # rarely dispensed; the product also has a usual package
     TELEHEALTH = 20  # one doctor prescribes it for patients of every state; part of the ordinary products
 
 
@@ -96,7 +96,7 @@ class Products:
     name: list[str]
     labeler: list[str]
     family: np.ndarray  # equal for packages of one NDC-9
-    twin: np.ndarray  # the other package of the family; itself where there is none
+    twin: np.ndarray  # the other package of the family; itself if there is none
     pools: dict[Pool, np.ndarray]
     popularity: np.ndarray  # cumulative, over the ordinary products
     popularity_340b: np.ndarray  # cumulative, over the pool AT_340B
@@ -167,7 +167,7 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     pools[Pool.CAPSULE] = ordinary[(unit_type == _CAPSULE)[:ORDINARY_PRODUCTS] & one_package]
     pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & one_package]
     kits = ordinary[(unit_type == _EACH)[:ORDINARY_PRODUCTS] & one_package]
-    # of many pieces, so that half of one more is not far from the usual
+    # with many pieces, so that half a piece more is close to the usual units
     pools[Pool.KIT] = kits[package[kits] == package[kits].max()]
     pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
     at_340b = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
@@ -220,15 +220,15 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
 
 
 def _with_large_packages(products: Products) -> Products:
-    """`products` with further packages of some of those that are dispensed one package at a time. They come last: the
-    others stay the same.
+    """`products` with further packages of some of those that are dispensed one package at a time. They are
+    appended, so that the others do not change.
     """
     of = products.pools[Pool.TUBE][:LARGE_PACKAGES]
     copied: dict[str, Any] = {}
     for field in fields(Products):
         values = getattr(products, field.name)
         if isinstance(values, list):
-            copied[field.name] = [*values, *(values[one] for one in of.tolist())]
+            copied[field.name] = [*values, *(values[product] for product in of.tolist())]
         elif isinstance(values, np.ndarray) and len(values) == products.count:
             copied[field.name] = np.concatenate([values, values[of]])
     large = products.count + np.arange(len(of))
@@ -237,10 +237,10 @@ def _with_large_packages(products: Products) -> Products:
         copied[name][large] *= LARGE_PACKAGE_TIMES
     for name in ("wac", "ura", "ceiling", "mfp"):
         copied[name][large] = copied[name][large] * LARGE_PACKAGE_PRICE // 100
-    for one in large.tolist():
-        ndc = copied["ndc"][one]
-        copied["ndc"][one] = f"{ndc[:9]}{LARGE_PACKAGE_CODE}"
-        copied["hyphenated"][one] = _hyphenated(ndc[:5], ndc[5:9], LARGE_PACKAGE_CODE)
+    for product in large.tolist():
+        ndc = copied["ndc"][product]
+        copied["ndc"][product] = f"{ndc[:9]}{LARGE_PACKAGE_CODE}"
+        copied["hyphenated"][product] = _hyphenated(ndc[:5], ndc[5:9], LARGE_PACKAGE_CODE)
     return replace(products, **copied, pools={**products.pools, Pool.LARGE_PACKAGE: large})
 
 
@@ -291,7 +291,7 @@ def _codes(count: int, twin: np.ndarray, rng: np.random.Generator) -> tuple[list
 
 
 def _hyphenated(labeler: str, product: str, package: str) -> str:
-    """A form that becomes the same eleven digits: 4-4-2 or 5-3-2 where a zero can be left out, else 5-4-2."""
+    """A form that becomes the same eleven digits: 4-4-2 or 5-3-2 if a zero can be omitted, else 5-4-2."""
     if labeler.startswith("0"):
         return f"{labeler[1:]}-{product}-{package}"
     if product.startswith("0"):

@@ -1,4 +1,4 @@
-"""Rebate claims as the payers send them: the contract's columns, with the mess of domain part 4.2."""
+"""Rebate claims as payers send them: the contract's columns, with the mess of domain part 4.2."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def rebate_batch(
 
 
 def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.Array]:
-    """Identifiers of the row, the claim and who asks."""
+    """Identifiers of the row, the claim and the payer."""
     at, number, rows = r.at, d.number[r.at], len(r.at)
     medicaid = r.program <= MCO
     contract = np.where(medicaid & (r.kind == Row.DUPLICATE), -1, f.contract[at])
@@ -124,7 +124,7 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
 
 
 def _pharmacy(world: World, d: Dispenses, m: Mess, s: Strangers, r: RebateRows) -> dict[str, pa.Array]:
-    """Who dispensed and prescribed, and to whom."""
+    """Pharmacy, prescriber and patient."""
     pharmacies, pharmacy, by_ncpdp = world.pharmacies, d.pharmacy[r.at], m.by_ncpdp[r.at]
     stranger = r.kind == Row.STRANGER
     listed_by_npi = world.entities.listing[d.entity[r.at]] == Listing.BY_NPI
@@ -142,7 +142,7 @@ def _pharmacy(world: World, d: Dispenses, m: Mess, s: Strangers, r: RebateRows) 
 
 
 def _prescriber_numbers(world: World, scenario: np.ndarray, prescriber: np.ndarray) -> pa.Array:
-    """NPIs; of planned cases one that fails its check digit, or a DEA number."""
+    """NPIs; in planned cases an NPI with a wrong check digit, or a DEA number."""
     npi, rows = arrow.chosen(world.pharmacies.prescribers, prescriber), len(scenario)
     npi = arrow.either(has(scenario, Twist.PRESCRIBER_INVALID), arrow.constant(_INVALID_NPI, rows), npi)
     return arrow.either(has(scenario, Twist.PRESCRIBER_DEA), arrow.constant(_DEA_NUMBER, rows), npi)

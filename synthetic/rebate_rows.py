@@ -1,4 +1,4 @@
-"""What payers ask for the dispenses of a chunk, with everything they send twice or take back, as numpy columns."""
+"""What payers bill for the dispenses of a chunk, with everything they send twice or reverse, as numpy columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHIP_MEDICAID = SUB_PROGRAMS.index("CHIP_MEDICAID")
 DAYS_TO_NEXT_INVOICE = 91
 DAYS_TO_LAST_ROW = 6
 _AFTER_OTHERS = (Twist.MEDICAID_AFTER_OTHERS, Twist.AFTER_OTHERS)
-ASKED_TWICE = (
+BILLED_TWICE = (
     *(Twist.SAME_PERIOD, Twist.OTHER_PROGRAM, Twist.OTHER_STATE, Twist.OTHER_PERIOD),
     *(Twist.SECOND_ICN, Twist.ICN_NAMED, Twist.MEDICAID_TOO, *_AFTER_OTHERS),
     *AFTER_VOID,
@@ -34,13 +34,13 @@ _OTHER_PROGRAM = (Twist.OTHER_PROGRAM, Twist.OTHER_PROGRAM_AFTER_VOID)
 _OTHER_STATE = (Twist.OTHER_STATE, Twist.OTHER_STATE_AFTER_VOID)
 _OTHER_PERIOD = (Twist.OTHER_PERIOD, Twist.OTHER_PERIOD_AFTER_VOID)
 _TAKEN_BACK = (Twist.TAKEN_BACK, Twist.PART_TAKEN_BACK)
-PARTS_TAKEN_BACK = 3  # one of so many
+PARTS_TAKEN_BACK = 3  # one third of the units is reversed
 # Periods before the first quarter, whose invoices are not generated.
 OLD_PERIODS = (Twist.PERIOD_BARRED, Twist.PERIOD_OLD)
 
 
 class Row(IntEnum):
-    """What a row is to its dispense; also the last digit of its source_row_id."""
+    """The kind of a row; also the last digit of its source_row_id."""
 
     CLAIM = 0
     ADJUSTED = 1
@@ -90,8 +90,8 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     scenario, lineage = d.scenario[at], f.lineage[at]
     duplicate, stranger = kind == Row.DUPLICATE, kind == Row.STRANGER
     program = np.where(duplicate & has(scenario, *_OTHER_PROGRAM), 1 - f.program[at], f.program[at])
-    asks_too = duplicate & has(scenario, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS)
-    program = np.where(asks_too, MCO, program)
+    is_medicaid_too = duplicate & has(scenario, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS)
+    program = np.where(is_medicaid_too, MCO, program)
     program = np.where(stranger, s.program[at], program)
     product = np.where(stranger, s.product[at], d.product[at])
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
@@ -161,7 +161,7 @@ def _rows(d: Dispenses, f: Fills, s: Strangers, plan: Plan, rng: np.random.Gener
     present[:, Row.ADJUSTED] = np.isin(f.lineage, (Lineage.ADJUSTED, Lineage.REPLACED))
     present[:, Row.VOID] = np.isin(f.lineage, (Lineage.VOIDED, Lineage.VOIDED_AND_BILLED))
     present[:, Row.BILLED_AGAIN] = f.lineage == Lineage.VOIDED_AND_BILLED
-    present[:, Row.DUPLICATE] = has(d.scenario, *ASKED_TWICE)
+    present[:, Row.DUPLICATE] = has(d.scenario, *BILLED_TWICE)
     present[:, Row.COMPLETION] = f.in_two_parts
     present[:, Row.REDELIVERED] = sent_twice | (has(d.scenario, Twist.REDELIVERED))
     present[:, Row.SUPPLEMENTAL] = has(d.scenario, Twist.SECOND_REBATE_TYPE)

@@ -173,7 +173,7 @@ def _zips(state: np.ndarray, number: np.ndarray) -> pa.Array:
 
 
 def _zip_centroids() -> dict[str, pa.Array]:
-    """ZIP codes of a state lie side by side, within some 30 km."""
+    """ZIP codes of a state are adjacent, within about 30 km."""
     state, number = (grid.ravel() for grid in np.indices((len(STATES), _ZIPS_PER_STATE)))
     row, place = np.divmod(number, 10)
     latitude, longitude = np.array([s.latitude for s in STATES]), np.array([s.longitude for s in STATES])
@@ -199,7 +199,7 @@ def _phones(rows: int) -> pa.Array:
 
 
 def _pharmacies(world: World) -> dict[str, pa.Array]:
-    """Every pharmacy under its NPI, and again under the NPI of before a change; the NCPDP id goes with the present."""
+    """Every pharmacy under its NPI, and again under a former NPI; the NCPDP id belongs to the current NPI."""
     p = world.pharmacies
     changed = np.flatnonzero(p.npi_since)
     at, is_old = np.concatenate([np.arange(p.count), changed]), np.arange(p.count + len(changed)) >= p.count
@@ -221,7 +221,7 @@ def _pharmacies(world: World) -> dict[str, pa.Array]:
 
 
 def _covered_entities(world: World) -> dict[str, pa.Array]:
-    """Entities that have a parent for a time are registered twice: until the day, and from it on."""
+    """Entities with a temporary parent are registered twice: until the change, and from then on."""
     e = world.entities
     at = np.concatenate([np.arange(e.count), e.movers])
     is_second = np.arange(len(at)) >= e.count
@@ -301,7 +301,7 @@ def _medicaid_exclusions(world: World) -> dict[str, pa.Array]:
 
 
 def _rebate_contracts(world: World) -> dict[str, pa.Array]:
-    """One row per contract, two where the exclusion ended."""
+    """One row per contract, two if the exclusion ended."""
     rows: list[tuple[Contract, bool, int, int]] = []
     for contract in world.payers.contracts:
         if contract.terms == Terms.EXCLUDED_ONCE:
@@ -334,7 +334,7 @@ def _contract_pharmacy_lists(world: World) -> dict[str, pa.Array]:
 
 
 def _state_policies() -> dict[str, pa.Array]:
-    """Fee for service by each state's method, managed care by flags on the claim; one state's are not known."""
+    """Fee for service by each state's method, managed care by flags on the claim; one state's policy is not known."""
     known = [state for state in STATES if state.method is not None]
     rows = [(state, Program.MDRP_FFS, str(state.method)) for state in known]
     rows += [(state, Program.MDRP_MCO, "CLAIM_FLAG") for state in known]

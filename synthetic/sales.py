@@ -1,4 +1,4 @@
-"""Units sold into a state: a tenth more than Medicaid asks for in invoices, of a few products half of it."""
+"""Units sold into a state: a tenth more than Medicaid invoices, of a few products half of it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from synthetic.world import World
 
 NAME, RULE = "sales", "R034"
 COLUMNS = ("ndc", "state", "period", "units", "source")
-ONE_IN = 40  # of products and states are sold too little for what is invoiced
+ONE_IN = 40  # of products and states: the sales are too low for the invoices
 QUARTERS_COMPARED = 4
 LEAST_EXCESS = 100_000  # thousandths
 
 
 def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple[pa.Table, pa.Table]:
-    """`sales` (COLUMNS) and what is known of the invoice `lines`, as labels. Supplemental rebates are of units that the
-    federal lines count.
+    """`sales` (COLUMNS) and the labels of the invoice `lines`. Supplemental lines are excluded: the federal lines count
+    their units.
     """
     lines = lines.filter(pc.is_null(lines["rebate_type"]))
     rows = [
@@ -41,9 +41,9 @@ def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple
     exceeds: dict[Label, list[str]] = {Label.TRUTH: [], Label.LOOK_ALIKE: []}
     for (state, ndc, quarter, units), row_id in zip(rows, source_row_ids(lines).to_pylist(), strict=True):
         compared = [(state, ndc, earlier) for earlier in range(max(0, quarter - QUARTERS_COMPARED + 1), quarter + 1)]
-        asked, there = (sum(of_key.get(key, 0) for key in compared) for of_key in (invoiced, sold))
-        if is_short[state, ndc] and units > 0:  # what is taken back exceeds nothing
-            exceeds[Label.TRUTH if asked > there + LEAST_EXCESS else Label.LOOK_ALIKE].append(row_id)
+        billed, available = (sum(of_key.get(key, 0) for key in compared) for of_key in (invoiced, sold))
+        if is_short[state, ndc] and units > 0:  # a credit cannot exceed the sales
+            exceeds[Label.TRUTH if billed > available + LEAST_EXCESS else Label.LOOK_ALIKE].append(row_id)
     keys = list(sold)
     columns = {
         "ndc": pa.array([ndc for _, ndc, _ in keys], pa.string()),

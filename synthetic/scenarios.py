@@ -1,8 +1,8 @@
-"""The planned cases: violations that rules must find, look-alikes that they must leave alone, decimal shifts.
+"""The planned cases: violations that rules must flag, look-alikes that they must not flag, decimal shifts.
 
-A planned dispense stands alone: its prescription has no other fill, and nothing else is odd about it. Only the pattern
-of R050 takes many: of a drug that one doctor prescribes to patients of payers, one entity claims far more in a quarter
-than others do, from a pharmacy far away. Each of its look-alikes differs in one thing.
+A planned dispense is isolated: its prescription has no other fill, and nothing else about it is unusual. Only the
+pattern of R050 takes many: of a drug that one doctor prescribes to patients of payers, one entity claims far more in a
+quarter than others do, from a pharmacy far away. Each of its look-alikes differs in one thing.
 """
 
 from __future__ import annotations

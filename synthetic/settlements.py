@@ -1,4 +1,4 @@
-"""What was agreed on claims: credited before they were asked for (again), credited later, or disputed only."""
+"""Settlements of claims: credited before they were billed (again), credited later, or disputed only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = (
     "settlement_id",
 )
 SCHEMA = arrow.arrow_schema(TABLES[NAME], COLUMNS)
-DAYS_APART = 20  # of settlement and receipt
+DAYS_APART = 20  # between settlement and receipt
 QUARTER_OF_UNITS = 4
 _AFTER = (Twist.CREDITED_AFTER, Twist.CREDITED_PART_AFTER)
 _IN_TWO = (Twist.CREDITED_IN_PARTS, Twist.CREDITED_PART_AFTER)
@@ -32,7 +32,7 @@ _KINDS = ["STATE_CREDIT", "DISPUTED"]
 
 
 def settlement_batch(world: World, d: Dispenses, r: RebateRows) -> pa.RecordBatch:
-    """The settlements of a chunk: one row for each claim that is planned around one, or two rows of one day, of which
+    """The settlements of a chunk: one row for each claim with a planned settlement, or two rows of one day, of which
     the first names the claim's line.
     """
     planned = np.flatnonzero(has(d.scenario[r.at], *_TWISTS) & (r.kind == Row.CLAIM))

@@ -1,4 +1,4 @@
-"""Claims of other persons under a prescription number that a pharmacy gave twice within days."""
+"""Claims of other patients under a prescription number that a pharmacy assigned twice within days."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIRST_PATIENT = 10**12
 
 @dataclass(frozen=True)
 class Strangers:
-    """Per dispense: whether, and on which side, a stranger's claim stands beside it, and what differs in that claim."""
+    """Per dispense: whether, and on which side, a stranger's claim accompanies it, and what differs in that claim."""
 
     on_payer: np.ndarray
     on_entity: np.ndarray
@@ -40,21 +40,23 @@ class Strangers:
 
 
 def draw_strangers(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m: Mess) -> Strangers:
-    """Mostly of another drug; of the same drug never on the same day, when it would be the same dispense by all that
-    claims tell. In the same quarter, so that invoices and payments stay in order.
+    """Draw the strangers' claims of a chunk.
+
+    Most are of another drug. Those of the same drug are never on the same day, because they could not be distinguished
+    from the claim itself. The quarter is the same, so that invoices and payments stay in order.
     """
     rng = generator(plan.seed, "strangers", chunk)
     size = len(d.number)
     reported = (f.entity_report != Entity.NOTHING) & ~ON_ENTITY_CLAIM[d.scenario]
     may = (f.entity_report == Entity.LIVE) & d.is_plain & ~f.in_two_parts & ~m.rx_is_missing
     chance = plan.settings.mess.stranger_rate * float(reported.mean()) / max(float(may.mean()), 1e-9)
-    is_there = may & (rng.random(size) < chance)
-    on_payer = is_there & (rng.random(size) < 0.5) & (f.program != MFP)
+    is_present = may & (rng.random(size) < chance)
+    on_payer = is_present & (rng.random(size) < 0.5) & (f.program != MFP)
 
     pool = world.products.pools[Pool.AT_340B]
     place = rng.integers(0, len(pool), size)
     family = world.products.family
-    # packages of one drug lie side by side in the pool
+    # packages of one drug are adjacent in the pool
     other = np.where(family[pool[place]] == family[d.product], pool[(place + 2) % len(pool)], pool[place])
     is_same = rng.random(size) < SAME_DRUG_SHARE
     product = np.where(is_same, d.product, other)
@@ -68,7 +70,7 @@ def draw_strangers(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills,
     step = rng.integers(1, per_state, size)
     return Strangers(
         on_payer=on_payer,
-        on_entity=is_there & ~on_payer,
+        on_entity=is_present & ~on_payer,
         program=np.where(changes_program, 1 - f.program, f.program),
         product=product,
         units=units,

@@ -1,4 +1,4 @@
-"""Planned cases in forms that are rare in feeds, and that a rule can get wrong: few of each."""
+"""Planned cases in forms that are rare in feeds and easy for a rule to misjudge: few of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNUSUAL = (
                also=(Twist.TAKEN_BACK,), share=_FEW),
     Scenario("part_taken_back", "R001", programs=(FFS,), products=Pool.LOCAL, twist=Twist.FLAG,
              also=(Twist.PART_TAKEN_BACK,), share=_FEW),
-    # what the pharmacy sent
+    # transactions of pharmacies
     Scenario("reversed_under_contract", "R020", programs=CONTRACTED, twist=Twist.REVERSED, share=_FEW),
     Scenario("reversed_again_that_day", "R020", twist=Twist.REVERSED_AGAIN_THAT_DAY, share=_FEW),
     look_alike("billed_again_that_day", "R020", twist=Twist.BILLED_AGAIN_THAT_DAY, share=_FEW),

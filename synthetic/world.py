@@ -1,4 +1,4 @@
-"""Everything that claims refer to: products, pharmacies, covered entities, payers. One world per seed."""
+"""The entities that claims refer to: products, pharmacies, covered entities, payers. One world per seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthetic.products import Products, build_products
 
 @dataclass(frozen=True)
 class World:
-    """What every chunk shares: products, places and payers of a seed."""
+    """The data that all chunks share: products, places and payers of a seed."""
 
     seed: int
     products: Products
@@ -21,6 +21,6 @@ class World:
 
 
 def build_world(seed: int) -> World:
-    """The same world for the same seed, however many claims are made in it."""
+    """Build the world of a seed; it does not depend on the number of claims."""
     pharmacies, entities = build_places(seed)
     return World(seed, build_products(seed, LOCAL_STATES, len(STATES)), pharmacies, entities, build_payers())

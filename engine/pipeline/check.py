@@ -117,8 +117,8 @@ def check(
 def _check(
     spark: SparkSession, settings: Settings, say: Callable[[str], None], output: str | None, file_format: str
 ) -> Checked:
-    def report(found: FoundTables) -> None:
-        for line in (str(found), *unread_notes(found)):
+    def report(located: FoundTables) -> None:
+        for line in (str(located), *unread_notes(located)):
             say(line)
 
     storage = storage_of(spark)
@@ -129,13 +129,13 @@ def _check(
     lookups: dict[str, Any] = {}
     with sources.sampling(spark):
         tables = tuple(_checked(opened[name], settings, lookups) for name in _lookups_first(opened))
-    problems = [one.problem for one in tables if one.problem is not None and one.is_fatal]
+    problems = [table.problem for table in tables if table.problem is not None and table.is_fatal]
     rejected: dict[str, tuple[int, str]] = {}
     if output is not None:
         # the complete tables were conformed, so their problems replace those of the samples
         problems, rejected = _write_rejected(spark, storage, settings, opened, output, file_format)
     return Checked(
-        tuple(sorted(tables, key=lambda one: list(TABLES).index(one.table.name))),
+        tuple(sorted(tables, key=lambda table: list(TABLES).index(table.table.name))),
         tuple(name for name in TABLES if name not in opened),
         tuple(_off(settings, opened)),
         tuple(problems),
@@ -149,15 +149,15 @@ def _lookups_first(opened: Mapping[str, OpenedTable]) -> list[str]:
     return first + [name for name in opened if name not in first]
 
 
-def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> CheckedTable:
+def _checked(opened: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> CheckedTable:
     """Conform a sample of the table. A table of LOOKUPS is read completely, because other tables depend on it, and is
     added to `lookups`.
     """
-    name, most = one.table.name, settings.check.rows_per_file
+    name, most = opened.table.name, settings.check.rows_per_file
     is_lookup = name in prepare.LOOKUPS
-    sample = one.rows if is_lookup else sources.first_rows(one.rows, most)
+    sample = opened.rows if is_lookup else sources.first_rows(opened.rows, most)
     formats = settings.input.formats_of(name)
-    conformed = prepare.conform(sample, one.table, as_of=settings.today, formats=formats, **lookups)
+    conformed = prepare.conform(sample, opened.table, as_of=settings.today, formats=formats, **lookups)
     if is_lookup:
         conformed = conformed.localCheckpoint()
         lookups[name] = prepare.good_rows(conformed)
@@ -168,25 +168,27 @@ def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> C
     quarantined = Counter(counted["reason"].drop_null().to_pylist())
     is_sample = not is_lookup and max(parts.values(), default=0) >= most
     has_notes = any(counted["noted"].to_pylist())
-    report = prepare.value_report(judged, one.table, formats) if has_notes else prepare.ValueReport(name, (), ())
+    report = prepare.value_report(judged, opened.table, formats) if has_notes else prepare.ValueReport(name, (), ())
     limit, problem = settings.input.most_quarantined, None
     is_fatal = quarantined.total() > limit * rows
     if quarantined:
-        where = f"{one.location}, a sample" if is_sample else one.location
+        where = f"{opened.location}, a sample" if is_sample else opened.location
         problem = prepare.quarantine_problem(name, where, rows, quarantined, report, limit if is_fatal else None)
     return CheckedTable(
-        table=one.table,
-        location=one.location,
+        table=opened.table,
+        location=opened.location,
         rows=rows,
         is_sample=is_sample,
         quarantined=quarantined,
         values=report,
         problem=problem,
         is_fatal=is_fatal,
-        notes=one.notes,
-        unknown_columns=one.unknown_columns,
+        notes=opened.notes,
+        unknown_columns=opened.unknown_columns,
         missing_columns=tuple(
-            column for column in one.table.column_names if column not in one.columns and column not in VALIDITY_NAMES
+            column
+            for column in opened.table.column_names
+            if column not in opened.columns and column not in VALIDITY_NAMES
         ),
     )
 

@@ -62,7 +62,7 @@ class Candidate:
         return _DECIDES in self.figures and self.figures[_DECIDES][1] > 0
 
     @property
-    def standing(self) -> tuple[float, float]:
+    def rank(self) -> tuple[float, float]:
         """Sort key, higher is better: the deciding difference to the champion, then average precision.
 
         The difference is zero for the champion itself.
@@ -86,7 +86,7 @@ class DetectorComparison:
     @property
     def best(self) -> Candidate | None:
         """The detector to promote: the one with the largest difference to the champion, if shown to be better."""
-        return next((one for one in self.candidates if one.is_better), None)
+        return next((candidate for candidate in self.candidates if candidate.is_better), None)
 
     def lines(self, output: str) -> Iterator[str]:
         """Lines for the console. `output`: the output folder, for the `promote` command."""
@@ -96,10 +96,10 @@ class DetectorComparison:
             yield f"{self.model_name}: nothing to compare detectors by: no planted rows and too few decisions"
             return
         yield f"{self.model_name}: {_TITLE} (champion: {self._champion})"
-        for one in self.candidates:
+        for candidate in self.candidates:
             yield (
-                f"  {one.detector:<20} {_in_words(one.figures.get(_AREA)):<24} {self._difference(one):<28} "
-                f"version {one.version}"
+                f"  {candidate.detector:<20} {_in_words(candidate.figures.get(_AREA)):<24} "
+                f"{self._difference(candidate):<28} version {candidate.version}"
             )
         yield f"  {self._outcome(f' --output {output}')}"
 
@@ -112,7 +112,7 @@ class DetectorComparison:
             "",
             f"| {' | '.join(_HEADINGS)} |",
             "|---" * len(_HEADINGS) + "|",
-            *(f"| {' | '.join(self._cells(one))} |" for one in self.candidates),
+            *(f"| {' | '.join(self._cells(candidate))} |" for candidate in self.candidates),
             "",
             *self._remarks,
             "",
@@ -123,10 +123,10 @@ class DetectorComparison:
     def html(self) -> str:
         """The same as an HTML page."""
         rows = [f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in _HEADINGS)}</tr>"]
-        for one in self.candidates:
+        for candidate in self.candidates:
             # the interval is shown below its figure
-            cells = "".join(f"<td>{escape(cell).replace(' (', '<br>(')}</td>" for cell in self._cells(one))
-            rows.append(f"<tr{' class=best' if one is self.best else ''}>{cells}</tr>")
+            cells = "".join(f"<td>{escape(cell).replace(' (', '<br>(')}</td>" for cell in self._cells(candidate))
+            rows.append(f"<tr{' class=best' if candidate is self.best else ''}>{cells}</tr>")
         return _PAGE.format(
             title=escape(f"{self.model_name}: which detector is better"),
             outcome=escape(self._sentence),
@@ -139,23 +139,29 @@ class DetectorComparison:
         from engine.models import figures
 
         return figures.detectors_compared(
-            [f"{one.detector} (v{one.version})" for one in self.candidates],
-            [one.figures.get(_AREA) for one in self.candidates],
-            [(0.0, 0.0, 0.0) if one.is_champion else one.figures.get(_DECIDES) for one in self.candidates],
-            [self._role(one) for one in self.candidates],
+            [f"{candidate.detector} (v{candidate.version})" for candidate in self.candidates],
+            [candidate.figures.get(_AREA) for candidate in self.candidates],
+            [
+                (0.0, 0.0, 0.0) if candidate.is_champion else candidate.figures.get(_DECIDES)
+                for candidate in self.candidates
+            ],
+            [self._role(candidate) for candidate in self.candidates],
             f"{self.model_name}: which detector is better, with {self.level:.0%} intervals",
         )
 
-    def _cells(self, one: Candidate) -> list[str]:
-        figures = [self._difference(one), *(_in_words(one.figures.get(name)) for name in (_AREA, _PRECISION))]
-        return [one.detector, one.version, *figures, f"{one.rows_flagged:,}", self._role(one)]
+    def _cells(self, candidate: Candidate) -> list[str]:
+        figures = [
+            self._difference(candidate),
+            *(_in_words(candidate.figures.get(name)) for name in (_AREA, _PRECISION)),
+        ]
+        return [candidate.detector, candidate.version, *figures, f"{candidate.rows_flagged:,}", self._role(candidate)]
 
     @property
     def _remarks(self) -> list[str]:
         return [
             f"In parentheses: {self.level:.0%} intervals, from resamples of pharmacies or states. Champion:",
             f"{self._champion}.",
-            "A detector is better where the interval of its difference to the champion lies above zero; where the",
+            "A detector is better if the interval of its difference to the champion is above zero; if the",
             "difference is -, too few of the rows that it can judge are known to be unusual. Detectors on z-scores are",
             "compared with the champion on the rows that have one.",
         ]
@@ -169,13 +175,13 @@ class DetectorComparison:
     def _champion(self) -> str:
         return "none" if self.champion is None else f"version {self.champion}"
 
-    def _role(self, one: Candidate) -> str:
-        if one.is_champion:
+    def _role(self, candidate: Candidate) -> str:
+        if candidate.is_champion:
             return "champion"
-        return "better" if one.is_better else ""
+        return "better" if candidate.is_better else ""
 
-    def _difference(self, one: Candidate) -> str:
-        return "champion" if one.is_champion else _in_words(one.figures.get(_DECIDES), "+")
+    def _difference(self, candidate: Candidate) -> str:
+        return "champion" if candidate.is_champion else _in_words(candidate.figures.get(_DECIDES), "+")
 
     def _outcome(self, options: str = "") -> str:
         if self.best is None:
@@ -189,24 +195,24 @@ def side_by_side(trained: Sequence[Trained], model_name: str, champion: str | No
 
     `champion`: version of the champion; `level`: confidence level of the intervals.
     """
-    measured = [one for one in trained if _figures(one)]
+    measured = [model for model in trained if _figures(model)]
     candidates = [
         Candidate(
-            detector=one.detector,
-            version=one.scores.version,
-            is_champion=one.scores.version == champion,
-            rows_flagged=one.scores.flags.flagged,
-            figures=_figures(one),
-            against=_against(one, measured, level),
+            detector=model.detector,
+            version=model.scores.version,
+            is_champion=model.scores.version == champion,
+            rows_flagged=model.scores.flags.flagged,
+            figures=_figures(model),
+            against=_against(model, measured, level),
         )
-        for one in measured
+        for model in measured
     ]
     return DetectorComparison(
         model_name=model_name,
         champion=champion,
-        candidates=tuple(sorted(candidates, key=lambda one: one.standing, reverse=True)),
+        candidates=tuple(sorted(candidates, key=lambda candidate: candidate.rank, reverse=True)),
         level=level,
-        unmeasured=tuple(one.detector for one in trained if not _figures(one)),
+        unmeasured=tuple(model.detector for model in trained if not _figures(model)),
     )
 
 
@@ -221,32 +227,34 @@ def log_comparison(
         run_name=f"comparison {run.run_id}",
         experiment=experiment,
         tags={name: tag for name, tag in run_tags(run, opened).items() if not name.startswith("input.")},
-        against={one.version: one.against for one in compared.candidates if one.version.isdigit()},
+        against={
+            candidate.version: candidate.against for candidate in compared.candidates if candidate.version.isdigit()
+        },
         table=compared.html(),
         figure=compared.figure(),
         description=compared.markdown(),
     )
 
 
-def _figures(one: Trained) -> dict[str, Estimate]:
+def _figures(model: Trained) -> dict[str, Estimate]:
     """Metrics by planted truth, else by decisions on findings drawn at random; empty if neither is available."""
-    found: dict[str, Estimate] = {}
+    estimates: dict[str, Estimate] = {}
     for name in (_AREA, _DECIDES, _PRECISION):
-        of_judge = name if name in one.metrics else f"random_{name}"
-        if of_judge in one.metrics:
-            low, high = (one.metrics.get(f"{of_judge}{end}", float("nan")) for end in ("_low", "_high"))
-            found[name] = (one.metrics[of_judge], low, high)
-    return found if _AREA in found else {}
+        of_judge = name if name in model.metrics else f"random_{name}"
+        if of_judge in model.metrics:
+            low, high = (model.metrics.get(f"{of_judge}{end}", float("nan")) for end in ("_low", "_high"))
+            estimates[name] = (model.metrics[of_judge], low, high)
+    return estimates if _AREA in estimates else {}
 
 
-def _against(one: Trained, others: Sequence[Trained], level: float) -> dict[str, Estimate]:
-    found = {}
+def _against(model: Trained, others: Sequence[Trained], level: float) -> dict[str, Estimate]:
+    differences = {}
     for other in others:
-        if other is not one and one.resampled is not None and other.resampled is not None:
-            difference = one.resampled.less(other.resampled, level)
+        if other is not model and model.resampled is not None and other.resampled is not None:
+            difference = model.resampled.less(other.resampled, level)
             if difference is not None:
-                found[other.scores.version] = difference
-    return found
+                differences[other.scores.version] = difference
+    return differences
 
 
 def _in_words(figure: Estimate | None, sign: str = "") -> str:

@@ -58,20 +58,20 @@ def submissions(spark: SparkSession, storage: Storage, settings: Settings, until
 
 
 def offered_lines(
-    found: DataFrame,
+    finding_rows: DataFrame,
     tie_out: DataFrame | None,
     sent: DataFrame,
     dispute_codes: Iterable[DisputeCode],
     run: Run,
 ) -> Offered:
     """Dispute lines of STRONG findings, without those on a red line of the tie-out and those sent before."""
-    lines = run.work.write(work_tables.LINES, findings.dispute_lines(found, dispute_codes, run.settings))
+    lines = run.work.write(work_tables.LINES, findings.dispute_lines(finding_rows, dispute_codes, run.settings))
     sent_ids = F.broadcast(sent.where(F.col("finding_id").isNotNull()).select("finding_id").distinct())
     unsent = run.work.write(work_tables.LINES_UNSENT, lines.join(sent_ids, on="finding_id", how="left_anti"))
     every, left = run.work.rows(work_tables.LINES), run.work.rows(work_tables.LINES_UNSENT)
     if tie_out is None:
         return Offered(unsent, None, 0, every - left, None)
-    red = run.work.write(work_tables.LINES_RED, positions.on_red_lines(found, tie_out))
+    red = run.work.write(work_tables.LINES_RED, positions.on_red_lines(finding_rows, tie_out))
     held = run.work.write(
         work_tables.LINES_HELD, red.join(unsent.select("finding_id"), on="finding_id", how="left_semi")
     )
@@ -81,7 +81,9 @@ def offered_lines(
     return Offered(offered, positions.with_held_lines(tie_out, held), held_lines, every - left, red)
 
 
-def write_cases(run: Run, prepared: Prepared, found: DataFrame, sent: DataFrame, red: DataFrame | None) -> DataFrame:
+def write_cases(
+    run: Run, prepared: Prepared, finding_rows: DataFrame, sent: DataFrame, red: DataFrame | None
+) -> DataFrame:
     """Write `cases/` of the run; returns CASES. `sent`: see `submissions`; `red`: see `Offered`."""
     place, references = join(run.folders.outputs, POSITIONS_FOLDER), prepared.references
     has_positions = run.storage.exists(join(place, SUCCESS_MARKER))
@@ -93,15 +95,17 @@ def write_cases(run: Run, prepared: Prepared, found: DataFrame, sent: DataFrame,
         entities=references.get("covered_entities"),
         pharmacies=references.get("pharmacies"),
     )
-    in_cases = run.work.write(work_tables.CASES_OF_RUN, cases.cases_of(found, known, run.settings.cases.counterparties))
+    in_cases = run.work.write(
+        work_tables.CASES_OF_RUN, cases.cases_of(finding_rows, known, run.settings.cases.counterparties)
+    )
     exports.write_cases(in_cases, join(run.folders.outputs, CASES_FOLDER))
     return in_cases
 
 
-def write_queue(run: Run, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
+def write_queue(run: Run, finding_rows: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
     """Write `queue/` of the run: the findings to review."""
     settings = run.settings
-    rows = run.work.write(work_tables.STANDINGS, cases.standings(found, of_cases, red, settings.queue))
+    rows = run.work.write(work_tables.STANDINGS, cases.standings(finding_rows, of_cases, red, settings.queue))
     worth = rows.where(F.col("standing") == QueueStatus.QUEUE.value).count()
     size = cases.queue_size(worth, settings.queue)
     exports.write_queue(cases.queue_of(rows, size, settings.today), join(run.folders.outputs, QUEUE_FOLDER))

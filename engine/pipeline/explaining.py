@@ -68,7 +68,10 @@ def explain(
     """Explain how a finished run linked a claim, and the result of each rule for a claim, invoice line or report.
 
     A run that kept its rows (`output.keep_rows`) is explained from them. Otherwise the input is read, prepared, linked
-    and described again, as of the run's day. `say` receives one line per step. The run's folder is not changed.
+    and described again, as of the run's day. The run's folder is not changed.
+
+    Args:
+        say: callback for messages; it receives one line per step.
 
     Raises:
         OutputError: the run does not exist.
@@ -82,7 +85,7 @@ def explain(
     kept = Kept.of(spark, folder)
     with job_run(spark, as_then, RunOptions(f"explain-{uuid4().hex[:12]}"), say, "explain") as run:
         if kept is not None:
-            say("reading  what the run kept of the row")
+            say("reading  the rows that the run kept")
             prepared = kept.prepared()
             subject, facts = _kept_facts(kept, prepared, as_then, source_row_id)
         else:
@@ -95,7 +98,7 @@ def explain(
         if learned is not None:
             say("links    comparing it with the claims of the other side")
             pairs = _candidate_pairs(run, prepared, subject, source_row_id, learned, as_then)
-        say("rules    what each rule says of it")
+        say("rules    evaluating each rule on it")
         hits = _hits(run, folder, subject, source_row_id)
         if kept is not None:
             answers = _as_in_run(_answers(run, kept.available, subject, facts, with_messages=False), hits)
@@ -137,7 +140,7 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
             row = prepared.left_out[name]().where(F.col("source_row_id") == source_row_id).first()
             if row is not None:
                 return Problem(
-                    "this row was never linked nor judged",
+                    "this row was dropped before linking and rules",
                     f"{place} of {name}",
                     ", ".join(row["reasons"]),
                     to_do="see ledger.json and, for rows with mistakes, quarantine/ of the run",
@@ -163,7 +166,7 @@ def _kept_facts(kept: Kept, prepared: Prepared, settings: Settings, source_row_i
 def _rule_answers(run: Run, prepared: Prepared, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
     """The result of each rule for one row of the input, whose facts are computed again (see `_answers`)."""
     linked = link_claims(run, prepared)
-    described = next(one for one in describe(run, linked).subjects if one.subject is subject)
+    described = next(described for described in describe(run, linked).subjects if described.subject is subject)
     ids = described.facts.where(F.col("source_row_id") == source_row_id).select("source_row_id")
     # written first: one query plan with all facts and all rules can need more memory than the driver has
     facts = run.work.write(work_tables.EXPLAINED.of(described.table), described.all_facts(ids, "explain"))
@@ -181,11 +184,11 @@ def _answers(
     known = set(column_names(facts))
     kinds = [*rules.FACTS_OF[subject].fields, *rules.SCORE_FACTS.fields]
     missing = {field.name: F.lit(None).cast(field.dataType) for field in kinds if field.name not in known}
-    whole = facts.withColumns(missing) if missing else facts
+    all_columns = facts.withColumns(missing) if missing else facts
     active = rules.active_rules(run.settings, available, subject, run.settings.today)
     titles = rules.rule_titles()
     with operators_compiled_apart(run.spark):
-        rows = rules.rule_answers(whole, active, run.settings, with_messages).collect()
+        rows = rules.rule_answers(all_columns, active, run.settings, with_messages).collect()
     answers = [row.asDict(recursive=True) for row in rows]
     for answer in answers:
         answer["unknown_facts"] = [name for name in answer["unknown_facts"] if name in known]
@@ -215,7 +218,7 @@ def _as_in_run(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> lis
         if hit is not None:
             answer = {**answer, "answer": "FIRED", "message": hit["message"], "guards": hit["guards"]}
         elif answer["answer"] == "FIRED":
-            only = "fires in the company of another rule only"
+            only = "fires only together with another rule"
             answer = {**answer, "answer": "NOT_MET", "came_close": True, "message": only, "guards": None}
         in_run.append(answer)
     return in_run
@@ -225,9 +228,9 @@ def _as_scored(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> lis
     """Replace the answer of the rule on scores by the one in the run: rows are not scored again."""
     hit = next((hit for hit in hits if hit["rule_id"] == rules.ANOMALY_RULE), None)
     fired = {} if hit is None else {"answer": "FIRED", "message": hit["message"], "guards": hit["guards"]}
-    said = fired or {"answer": "NOT_MET"}
+    result = fired or {"answer": "NOT_MET"}
     return [
-        {"title": answer["title"], "rule_id": answer["rule_id"], **said}
+        {"title": answer["title"], "rule_id": answer["rule_id"], **result}
         if answer["rule_id"] == rules.ANOMALY_RULE
         else answer
         for answer in answers
@@ -253,22 +256,22 @@ def _candidate_pairs(
     ):
         return []
     if subject is Subject.REBATE_CLAIM:
-        asked = link.Asked(rebate_claims=(source_row_id,))
+        explained = link.Asked(rebate_claims=(source_row_id,))
     else:
-        asked = link.Asked(entity_claims=(source_row_id,))
+        explained = link.Asked(entity_claims=(source_row_id,))
     pairs = link.candidate_pairs(
         prepared.claims.all,
         prepared.entity_claims,
-        asked,
+        explained,
         learned,
         settings.link,
         lambda name, rows: run.work.write(work_tables.LINKING.of(name), rows),
         pharmacies=prepared.references.get("pharmacies"),
         products=prepared.references.get("products"),
     )
-    found = [row.asDict(recursive=True) for row in pairs.collect()]
+    rows = [row.asDict(recursive=True) for row in pairs.collect()]
     return sorted(
-        found,
+        rows,
         key=lambda pair: (
             not pair["link_is_chosen"],
             pair["link_tier"] or "without",

@@ -117,16 +117,18 @@ def _in_words(outputs: Outputs, review: list[str]) -> list[str]:
 def _enter(run: Run, linked: Linked, flagged: Flagged, outputs: Outputs) -> None:
     """Record the step in the ledger: the findings that were added up, and the counts of other tables."""
     counted = {} if outputs.posted is None else outputs.posted.counted
-    for one in flagged.subjects:
-        rows = run.ledger.rows_out(one.table)
-        run.ledger.record(one.table, Step.EXPORTS, rows, rows, counted=counted.get(one.table))
-    for name in counted.keys() - {one.table for one in flagged.subjects}:
+    for flagged_subject in flagged.subjects:
+        rows = run.ledger.rows_out(flagged_subject.table)
+        run.ledger.record(flagged_subject.table, Step.EXPORTS, rows, rows, counted=counted.get(flagged_subject.table))
+    for name in counted.keys() - {flagged_subject.table for flagged_subject in flagged.subjects}:
         rows = linked.references[name].count()
         run.ledger.record(name, Step.EXPORTS, run.ledger.rows_out(name), rows, counted=counted[name])
 
 
 def _metrics(flagged: Flagged, outputs: Outputs) -> dict[str, float]:
-    drift = {f"{table}_psi_max": max(one.drift.values()) for table, one in flagged.by_model.items() if one.drift}
+    drift = {
+        f"{table}_psi_max": max(scores.drift.values()) for table, scores in flagged.by_model.items() if scores.drift
+    }
     totals, drafted = outputs.totals, float(outputs.drafts.drafted)
     by_evidence = {f"findings_{name.lower()}": float(count) for name, count in totals.counts("evidence").items()}
     return {"findings": float(totals.findings), "dispute_lines": drafted, **by_evidence, **drift}

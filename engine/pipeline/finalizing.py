@@ -122,10 +122,10 @@ def export_final(spark: SparkSession, settings: Settings, run_id: str) -> Sent:
         settings.unmasked_rx_recipients,
         settings.disputes.mfp_justification_code,
     )
-    for one in made:
-        files |= dict.fromkeys(write_form(storage, place, one.form), len(one.form.lines))
+    for made_form in made:
+        files |= dict.fromkeys(write_form(storage, place, made_form.form), len(made_form.form.lines))
     submitted = [_submission(row, today) for row in ready]
-    submitted += [row for one in made for row in _form_submissions(one, today)]
+    submitted += [row for made_form in made for row in _form_submissions(made_form, today)]
     try:
         kept.add({feedback.SUBMISSIONS: submitted})
     except OutputError as error:
@@ -148,15 +148,15 @@ def _basis(
     decided = [row for row in kept.rows("decisions") if row["decided_at"].date() <= today]
     schema = findings.DECISIONS_TO_DISPUTE
     decisions = spark.createDataFrame([tuple(row[name] for name in schema.names) for row in decided], schema)
-    found = findings_of(spark, [folder])
+    finding_rows = findings_of(spark, [folder])
     folders = published_runs(storage, settings.output.root, but="")
     latest = findings.latest_decisions(decisions.withColumn("selection", F.lit(None).cast("string")), today)
-    stood = findings.as_reviewed(
+    decided_findings = findings.as_reviewed(
         findings_of(spark, folders),
         latest.select("finding_id", "decided_on"),
         runs_in_order(spark, storage, folders),
     )
-    judged = findings.with_decisions(found, latest, stood).drop("decided_on")
+    judged = findings.with_decisions(finding_rows, latest, decided_findings).drop("decided_on")
     lines_place = join(folder, *FORM_LINES_FOLDER)
     form_lines = read_parquet(spark, lines_place, FORM_LINES) if storage.exists(lines_place) else None
     evidence_place = join(folder, *EVIDENCE_FOLDER)
@@ -168,7 +168,7 @@ def _basis(
         run_day=run_day,
         judged=judged,
         decisions=decisions,
-        red=None if tie_out is None else positions.on_red_lines(found, tie_out),
+        red=None if tie_out is None else positions.on_red_lines(finding_rows, tie_out),
         form_lines=form_lines,
         evidence=evidence,
         taken_up=settled,
@@ -236,7 +236,7 @@ def _check_codes(rows: Sequence[Mapping[str, Any]], reference_folder: str) -> No
                 f"{reference_folder}/dispute_codes.csv",
                 ", ".join(codes),
                 "codes whose text was read in the instructions of CMS-304, with verified true",
-                "verify the codes and say so in the table, or decide these findings otherwise",
+                "verify the codes and mark them so in the table, or decide these findings otherwise",
             )
         )
 
@@ -281,17 +281,17 @@ def _made_forms(
         F.broadcast(of_invoices), on=["state", "rebate_type", "labeler_code", "period"], how="left_semi"
     )
     forms = filled_forms(lines, disputes, basis.last_sent, settings.disputes, settings.today, is_draft=False)
-    return [one for one in forms if known.intersection(one.keys)]
+    return [made_form for made_form in forms if known.intersection(made_form.keys)]
 
 
 def _other_rows(evidence: DataFrame | None, finding_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """EVIDENCE_ROWS by finding, for these findings, in a fixed order."""
     if evidence is None or not finding_ids:
         return {}
-    ids = evidence.sparkSession.createDataFrame([(one,) for one in finding_ids], "finding_id string")
-    found = evidence.join(F.broadcast(ids), on="finding_id", how="left_semi").select(*EVIDENCE_ROWS.names)
+    ids = evidence.sparkSession.createDataFrame([(finding_id,) for finding_id in finding_ids], "finding_id string")
+    supporting = evidence.join(F.broadcast(ids), on="finding_id", how="left_semi").select(*EVIDENCE_ROWS.names)
     others: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in sorted(found.toArrow().to_pylist(), key=lambda row: tuple(str(value) for value in row.values())):
+    for row in sorted(supporting.toArrow().to_pylist(), key=lambda row: tuple(str(value) for value in row.values())):
         others[row["finding_id"]].append(row)
     return others
 
@@ -334,26 +334,26 @@ def _evidence(
         "reference": "; ".join(row["published_rows"] or ()) or None,
     }
     place = (row["claim_id"] or "", row["claim_line"] or 0)
-    for number, one in enumerate([of_line, *others]):
-        day, rx_number = one["date_of_service"], one["rx_number"]
+    for number, evidence_row in enumerate([of_line, *others]):
+        day, rx_number = evidence_row["date_of_service"], evidence_row["rx_number"]
         shown: dict[str, Any] = {
             "date_of_service": None if day is None else day.isoformat(),
             "rx_number": exports.masked_rx_text(rx_number) if masks_rx else rx_number,
             "place": (*place, number),
         }
-        if one["ndc11"]:
-            shown["product"] = product_of(one["ndc11"])
-        yield {name: value for name, value in one.items() if name not in ("finding_id", "ndc11")} | shown
+        if evidence_row["ndc11"]:
+            shown["product"] = product_of(evidence_row["ndc11"])
+        yield {name: value for name, value in evidence_row.items() if name not in ("finding_id", "ndc11")} | shown
 
 
 def _without_form(ready: Sequence[Mapping[str, Any]], made: Sequence[MadeForm]) -> list[str]:
     """A warning for each state and quarter with lines that are sent but appear on no form."""
-    on_forms = {key for one in made for key in one.keys}
+    on_forms = {key for made_form in made for key in made_form.keys}
     missing = [_key(row) for row in ready if row["route"] == Route.STATE.value and _key(row) not in on_forms]
     by_state = Counter((key.state, key.period) for key in missing)
     return [
         f"{counted(lines, 'line', 'lines')} to {state} for {period} {'is' if lines == 1 else 'are'} on no form: the "
-        "invoice line is not known or, of an earlier quarter, what was paid (settlements)"
+        "invoice line is unknown or, for an earlier quarter, the payment (table settlements)"
         for (state, period), lines in sorted(by_state.items())
     ]
 
@@ -365,13 +365,13 @@ def _check_forms(made: Sequence[MadeForm]) -> None:
         "`detect` again; nothing was exported"
     )
     problems = [
-        Problem(f"the line of a form does not add up: {problem}", _where(one.form), to_do=to_do)
-        for one in made
-        for problem in one.problems
+        Problem(f"the line of a form does not add up: {problem}", _where(made_form.form), to_do=to_do)
+        for made_form in made
+        for problem in made_form.problems
     ]
     if len(problems) > _MOST_PROBLEMS:
-        rest = counted(len(problems) - _MOST_PROBLEMS, "more line of forms does", "more lines of forms do")
-        problems = [*problems[:_MOST_PROBLEMS], Problem(f"and {rest} not add up", "the same export")]
+        remaining = counted(len(problems) - _MOST_PROBLEMS, "more line of forms does", "more lines of forms do")
+        problems = [*problems[:_MOST_PROBLEMS], Problem(f"and {remaining} not add up", "the same export")]
     if problems:
         raise OutputError(problems)
 

@@ -24,20 +24,22 @@ def assemble_findings(run: Run, linked: Linked, flagged: Flagged, order: QueueOr
     previous = _previous_findings(run)
     answers, reranked = _answers_by_rule(run, linked), order.probability(run)
     with run.progress.step(Step.FINDINGS) as words:
-        found = run.spark.createDataFrame([], FINDINGS)
-        for one in flagged.subjects:
+        finding_rows = run.spark.createDataFrame([], FINDINGS)
+        for flagged_subject in flagged.subjects:
             scored_by = [field.name for field in rules.SCORE_FACTS if field.name != "reasons"]
-            scores = None if one.scored.by_model is None else one.scored.by_model.scores
-            rows = _with_scores(one.rows.drop(*scored_by), scores)
-            own = findings.findings_of(one.subject, rows, codes, run.settings, run.run_id, previous, reranked, answers)
-            found = found.unionByName(own)
+            scores = None if flagged_subject.scored.by_model is None else flagged_subject.scored.by_model.scores
+            rows = _with_scores(flagged_subject.rows.drop(*scored_by), scores)
+            own = findings.findings_of(
+                flagged_subject.subject, rows, codes, run.settings, run.run_id, previous, reranked, answers
+            )
+            finding_rows = finding_rows.unionByName(own)
         decided = _decisions(run, linked)
         if decided is not None:
-            found = findings.with_decisions(found, *decided)
+            finding_rows = findings.with_decisions(finding_rows, *decided)
         if linked.report is not None:
-            found = findings.with_feed_problems(found, linked.report.feed_problems)
+            finding_rows = findings.with_feed_problems(finding_rows, linked.report.feed_problems)
         place = join(run.folders.outputs, "findings")
-        exports.write_findings(cases.with_case(found), place)
+        exports.write_findings(cases.with_case(finding_rows), place)
         written = read_parquet(run.spark, place, FINDINGS)
         count = _checked(run, flagged, written)
         words.append(counted(count, "finding", "findings"))
@@ -48,13 +50,13 @@ def _checked(run: Run, flagged: Flagged, written: DataFrame) -> int:
     """Check the written findings against the flagged rows and record them in the ledger; returns their number."""
     counts = {row["subject"]: row["count"] for row in written.groupBy("subject").count().collect()}
     expected: Counter[str] = Counter()
-    for one in flagged.subjects:
-        expected[one.subject.in_findings.value] += run.ledger.rows_out(one.table)
+    for subject in flagged.subjects:
+        expected[subject.subject.in_findings.value] += run.ledger.rows_out(subject.table)
     for subject in {*counts, *expected}:
         run.ledger.check(subject, Step.FINDINGS, "findings", counts.get(subject, 0), expected[subject])
-    for one in flagged.subjects:
-        rows = run.ledger.rows_out(one.table)
-        run.ledger.record(one.table, Step.FINDINGS, rows, rows)
+    for subject in flagged.subjects:
+        rows = run.ledger.rows_out(subject.table)
+        run.ledger.record(subject.table, Step.FINDINGS, rows, rows)
     return sum(counts.values())
 
 
@@ -80,9 +82,9 @@ def _decisions(run: Run, linked: Linked) -> tuple[DataFrame, DataFrame | None] |
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if not folders:
         return latest, None
-    found = findings_of(run.spark, folders)
+    finding_rows = findings_of(run.spark, folders)
     decided = latest.select("finding_id", "decided_on")
-    return latest, findings.as_reviewed(found, decided, runs_in_order(run.spark, run.storage, folders))
+    return latest, findings.as_reviewed(finding_rows, decided, runs_in_order(run.spark, run.storage, folders))
 
 
 def _answers_by_rule(run: Run, linked: Linked) -> DataFrame | None:
@@ -93,8 +95,10 @@ def _answers_by_rule(run: Run, linked: Linked) -> DataFrame | None:
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if outcomes is None or not folders:
         return None
-    found = findings_of(run.spark, folders)
-    return findings.answers_by_rule(found, outcomes, runs_in_order(run.spark, run.storage, folders), run.settings.today)
+    finding_rows = findings_of(run.spark, folders)
+    return findings.answers_by_rule(
+        finding_rows, outcomes, runs_in_order(run.spark, run.storage, folders), run.settings.today
+    )
 
 
 def _previous_findings(run: Run) -> DataFrame | None:

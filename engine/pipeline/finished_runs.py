@@ -53,8 +53,8 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
         for name, _, _ in _differences(files_then, settings.reference_digests if files_then else {})
     ]
     if len(problems) > _MOST_NAMED:
-        rest = Problem(f"and {len(problems) - _MOST_NAMED} more settings", folder)
-        problems = [*problems[:_MOST_NAMED], rest]
+        remaining = Problem(f"and {len(problems) - _MOST_NAMED} more settings", folder)
+        problems = [*problems[:_MOST_NAMED], remaining]
     if problems:
         raise ConfigurationError(problems)
     as_then = _with_record(settings, recorded)
@@ -122,8 +122,8 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return {**base, **over, **both}
 
 
-def _are_nested(one: Any, other: Any) -> bool:
-    return isinstance(one, Mapping) and isinstance(other, Mapping)
+def _are_nested(first: Any, second: Any) -> bool:
+    return isinstance(first, Mapping) and isinstance(second, Mapping)
 
 
 def _shown(value: Any) -> str:

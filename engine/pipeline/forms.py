@@ -91,12 +91,12 @@ def lines_sent(kept: feedback.KeptFeedback, today: date) -> dict[str, Decimal]:
     return {row["finding_id"]: row["units"] or ZERO for row in rows}
 
 
-def drafted_disputes(lines: DataFrame, found: DataFrame) -> dict[FormKey, Disputed]:
+def drafted_disputes(lines: DataFrame, finding_rows: DataFrame) -> dict[FormKey, Disputed]:
     """What draft forms report in addition to decided disputes: dispute lines of findings without a decision to dispute,
-    and adjustment codes of STRONG findings. `lines`: DISPUTE_LINES; `found`: FINDINGS.
+    and adjustment codes of STRONG findings. `lines`: DISPUTE_LINES; `finding_rows`: FINDINGS.
     """
     of_forms: dict[FormKey, Disputed] = defaultdict(Disputed)
-    decided = found.where(F.col("decision") == "DISPUTE").select("finding_id")
+    decided = finding_rows.where(F.col("decision") == "DISPUTE").select("finding_id")
     undecided = lines.where(F.col("route") == Route.STATE.value).join(
         F.broadcast(decided), on="finding_id", how="left_anti"
     )
@@ -105,15 +105,15 @@ def drafted_disputes(lines: DataFrame, found: DataFrame) -> dict[FormKey, Disput
     for row in rows.to_pylist():
         codes = [row["dispute_code"], *(row["other_codes"] or ())]
         of_forms[_key_of(row)].claims[row["finding_id"]] = (row["units_disputed"], codes)
-    strong = found.where(F.col("evidence") == Evidence.STRONG.value)
+    strong = finding_rows.where(F.col("evidence") == Evidence.STRONG.value)
     for key, code in adjustment_codes(strong):
         of_forms[key].adjustments.add(code)
     return of_forms
 
 
-def adjustment_codes(found: DataFrame) -> Iterator[tuple[FormKey, str]]:
+def adjustment_codes(finding_rows: DataFrame) -> Iterator[tuple[FormKey, str]]:
     """Form line and code of each adjustment code of findings on claims and invoice lines, each pair once."""
-    on_forms = found.where(F.col("subject").isin(Subject.REBATE_CLAIM.value, Subject.INVOICE.value))
+    on_forms = finding_rows.where(F.col("subject").isin(Subject.REBATE_CLAIM.value, Subject.INVOICE.value))
     on_forms = on_forms.where((F.col("route") == Route.STATE.value) & F.col("codes").isNotNull())
     codes = on_forms.select(*_key(F.col("ndc11")), F.explode("codes").alias("code"))
     rows = codes.where(F.col("code.kind") == "ADJUSTMENT").select(*_KEY, "code.code").distinct().toArrow().to_pylist()
@@ -173,10 +173,12 @@ def filled_forms(
                 "product_name": row["product_name"],
                 "record_id": _RECORD_IDS[row["program"]],
             }
-            problems += [f"{row['program']} {row['ndc11']}: {one}" for one in wrong]
+            problems += [f"{row['program']} {row['ndc11']}: {problem}" for problem in wrong]
             made.append(name | line)
             keys.append(key)
-            evidence += [{**dict.fromkeys(EVIDENCE_COLUMNS), **name, **one} for one in disputed.evidence]
+            evidence += [
+                {**dict.fromkeys(EVIDENCE_COLUMNS), **name, **evidence_row} for evidence_row in disputed.evidence
+            ]
         if not made or (form is Form.ROSI and not any(map(_needs_rosi, made))):
             continue
         state, rebate_type, labeler_code, period, invoice_number = group
@@ -253,8 +255,8 @@ def _facts(row: Mapping[str, Any], form: Form, disputed: Disputed, prior: Prior,
     codes += [code for _, of_claim in disputed.claims.values() for code in of_claim]
     most = facts.most_on_rosi if form is Form.ROSI else facts.most_on_pqas
     # findings on the line itself dispute only units that no claim finding disputes yet
-    for whole, of_line in disputed.whole_line.values():
-        part = min(whole, max(most - units, ZERO))
+    for finding_units, of_line in disputed.whole_line.values():
+        part = min(finding_units, max(most - units, ZERO))
         units += part
         codes += of_line if part else ()
     if is_draft:

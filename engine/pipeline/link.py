@@ -63,7 +63,7 @@ def _tasks(run: Run, prepared: Prepared) -> dict[str, Callable[[], Any]]:
             "links_340b": partial(_link_340b, run, prepared, facts.still_billed(claims, taken_back)),
             "links_pharmacy": partial(_link_pharmacy, run, prepared, claims),
             "duplicates": lambda: run.work.write(work_tables.DUPLICATES, facts.duplicates(claims)),
-            "asked_elsewhere": lambda: run.work.write(work_tables.ASKED_ELSEWHERE, facts.asked_elsewhere(unconverted)),
+            "asked_elsewhere": lambda: run.work.write(work_tables.BILLED_ELSEWHERE, facts.asked_elsewhere(unconverted)),
             "unbilled": partial(_of_invoices, run, prepared, unconverted, work_tables.UNBILLED, facts.unbilled),
             "corrected_down": partial(
                 _of_invoices, run, prepared, unconverted, work_tables.CORRECTED_DOWN, facts.corrected_down
@@ -110,7 +110,7 @@ def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: l
         run.ledger.check("rebate_claims", Step.LINK, "rows linked to 340B claims", sum(tiers.values()), in_files)
         words.append(counted(sum(tiers.values()), "claim", "claims") + " linked to 340B claims")
         words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
-        _note_crowds(run, linked)
+        _note_oversized_blocks(run, linked)
         billed = facts.still_billed(prepared.claims.unconverted, results["taken_back"])
         rates = link.match_rates(billed, prepared.entity_claims, linked.links)
         problems = link.feed_problems(rates, run.settings.link.match_rates)
@@ -120,7 +120,7 @@ def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: l
     if results["links_pharmacy"] is not None:
         words.append(f"{_per_claim(run, work_tables.LINKS_TO_PHARMACY):,} to reversed dispenses")
     words.append(f"{_per_claim(run, work_tables.DUPLICATES):,} repeat an earlier claim")
-    words.append(f"{_per_claim(run, work_tables.ASKED_ELSEWHERE):,} asked for by Medicaid and another payer")
+    words.append(f"{_per_claim(run, work_tables.BILLED_ELSEWHERE):,} billed by Medicaid and another payer")
     if prepared.claims is not None and results["flags_340b"] is not None:
         _per_claim(run, work_tables.FLAGS_340B)
         _note_states_without_identifiers(run, prepared, prepared.claims.unconverted)
@@ -132,10 +132,10 @@ def _of_invoices(
     prepared: Prepared,
     claims: DataFrame,
     table: WorkTable,
-    found: Callable[[DataFrame, DataFrame], DataFrame],
+    compute: Callable[[DataFrame, DataFrame], DataFrame],
 ) -> DataFrame | None:
-    """Write a result that `found` computes from claims and invoices; None without invoices."""
-    return None if prepared.invoices is None else run.work.write(table, found(claims, prepared.invoices))
+    """Write a result that `compute` derives from claims and invoices; None without invoices."""
+    return None if prepared.invoices is None else run.work.write(table, compute(claims, prepared.invoices))
 
 
 def _per_claim(run: Run, table: WorkTable) -> int:
@@ -205,7 +205,7 @@ def _note_states_without_identifiers(run: Run, prepared: Prepared, claims: DataF
         )
 
 
-def _note_crowds(run: Run, linked: link.Links340b) -> None:
+def _note_oversized_blocks(run: Run, linked: link.Links340b) -> None:
     for name, rows in linked.set_aside.items():
         run.progress.note(
             f"{name}: {counted(rows, 'row was', 'rows were')} not linked: the prescription number at a "
@@ -218,8 +218,8 @@ def _note_feed_problems(run: Run, problems: Sequence[FeedProblem]) -> None:
     for problem in problems[:_MOST_PROBLEMS_NOTED]:
         run.progress.note(problem.message)
     if len(problems) > _MOST_PROBLEMS_NOTED:
-        rest = len(problems) - _MOST_PROBLEMS_NOTED
-        run.progress.note(f"{counted(rest, 'more drop', 'more drops')} of match rates: see the report")
+        remaining = len(problems) - _MOST_PROBLEMS_NOTED
+        run.progress.note(f"{counted(remaining, 'more drop', 'more drops')} of match rates: see the report")
 
 
 def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:

@@ -47,17 +47,17 @@ class Outputs:
     tables: exports.ReviewTables
 
 
-def write_outputs(run: Run, linked: Linked, flagged: Flagged, found: Findings, sent: DataFrame) -> Outputs:
+def write_outputs(run: Run, linked: Linked, flagged: Flagged, run_findings: Findings, sent: DataFrame) -> Outputs:
     """Write quarantine, positions, tie-out, dispute lines, cases, queue, evidence, details and drafts.
 
     `sent`: see `submissions`.
     """
-    settings, folder, prepared, rows = run.settings, run.folders.outputs, linked.prepared, found.rows
+    settings, folder, prepared, rows = run.settings, run.folders.outputs, linked.prepared, run_findings.rows
     off_features = (exports.Off("feature", name, why) for name, why in facts.off_features(linked.available).items())
     quarantined = _write_quarantine(run, prepared)
     totals = exports.add_up(rows, settings.today, settings.report.findings)
     _check(run, flagged, totals)
-    # the ledger books in one thread for a while: the claims of the findings are written meanwhile
+    # the unit ledger is computed by one thread, so the claims of the findings are written at the same time
     tasks: list[Callable[[], Any]] = [
         partial(_post_and_offer, run, prepared, rows, sent),
         partial(_write_evidence, run, prepared, rows),
@@ -86,16 +86,16 @@ def _post_and_offer(run: Run, prepared: Prepared, rows: DataFrame, sent: DataFra
 
 def _check(run: Run, flagged: Flagged, totals: exports.Totals) -> None:
     """Check the number of findings that were added up against the flagged rows."""
-    flagged_rows = sum(run.ledger.rows_out(one.table) for one in flagged.subjects)
+    flagged_rows = sum(run.ledger.rows_out(flagged_subject.table) for flagged_subject in flagged.subjects)
     run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
 
 
-def _write_evidence(run: Run, prepared: Prepared, found: DataFrame) -> None:
+def _write_evidence(run: Run, prepared: Prepared, finding_rows: DataFrame) -> None:
     """Write the rows that support dispute codes, for the evidence sheet of final forms."""
     if prepared.claims is None:
         return
-    other_lines = prepared.claims.among(findings.evidence_ids(found))
-    rows = findings.evidence_rows(found, other_lines, prepared.entity_claims)
+    other_lines = prepared.claims.among(findings.evidence_ids(finding_rows))
+    rows = findings.evidence_rows(finding_rows, other_lines, prepared.entity_claims)
     exports.write_evidence(rows, join(run.folders.outputs, *EVIDENCE_FOLDER))
 
 
@@ -115,11 +115,11 @@ def _warn_of_blanket_disputes(run: Run, prepared: Prepared, lines: DataFrame) ->
         run.progress.note(warning)
 
 
-def _write_details(run: Run, linked: Linked, found: DataFrame) -> None:
+def _write_details(run: Run, linked: Linked, finding_rows: DataFrame) -> None:
     """Write the claims of the findings field by field, with names, for the workbook."""
     prepared = linked.prepared
     claims = None if prepared.claims is None else prepared.claims.among
-    details = exports.finding_details(found, claims, prepared.entity_claims, linked.references)
+    details = exports.finding_details(finding_rows, claims, prepared.entity_claims, linked.references)
     exports.write_details(details, join(run.folders.outputs, DETAILS_FOLDER))
 
 

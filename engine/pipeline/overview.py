@@ -20,16 +20,16 @@ from engine.runs import Run, published_runs
 _NAMED = {"entity": ("covered_entities", "entity_id"), "pharmacy": ("pharmacies", "npi")}
 
 
-def overview_of(run: Run, prepared: Prepared, found: DataFrame, totals: exports.Totals) -> exports.Overview:
-    """The overview for the report. `found`: FINDINGS of this run; `totals`: their sums. Parts whose source is missing
-    (no feedback, no table) are empty.
+def overview_of(run: Run, prepared: Prepared, finding_rows: DataFrame, totals: exports.Totals) -> exports.Overview:
+    """The overview for the report. `finding_rows`: FINDINGS of this run; `totals`: their sums. Parts whose source is
+    missing (no feedback, no table) are empty.
     """
     settings = run.settings.report
     claims = None if prepared.claims is None else prepared.claims.unconverted
     counts = exports.row_counts(claims, prepared.entity_claims, prepared.invoices)
     volumes, compared = exports.volumes(counts, run.settings.today, settings)
     return exports.Overview(
-        _amounts(run, prepared, found),
+        _amounts(run, prepared, finding_rows),
         _precision(run, prepared),
         volumes,
         compared,
@@ -37,13 +37,13 @@ def overview_of(run: Run, prepared: Prepared, found: DataFrame, totals: exports.
     )
 
 
-def _past(run: Run, found: DataFrame) -> DataFrame:
+def _past(run: Run, finding_rows: DataFrame) -> DataFrame:
     """FINDINGS of all published runs and of this one."""
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
-    return found if not folders else findings_of(run.spark, folders).unionByName(found)
+    return finding_rows if not folders else findings_of(run.spark, folders).unionByName(finding_rows)
 
 
-def _amounts(run: Run, prepared: Prepared, found: DataFrame) -> Mapping[Subject | None, exports.Amounts]:
+def _amounts(run: Run, prepared: Prepared, finding_rows: DataFrame) -> Mapping[Subject | None, exports.Amounts]:
     today = run.settings.today
     kept = feedback.KeptFeedback(run.storage, run.settings).rows(feedback.SUBMISSIONS)
     sent = [row for row in kept if row["sent_on"] <= today]
@@ -51,8 +51,8 @@ def _amounts(run: Run, prepared: Prepared, found: DataFrame) -> Mapping[Subject 
     ids = sorted({row["finding_id"] for row in (*sent, *answers) if row["finding_id"]})
     if not ids and not answers:
         return {}
-    wanted = run.spark.createDataFrame([(one,) for one in ids], "finding_id string")
-    known = _past(run, found).join(F.broadcast(wanted), on="finding_id", how="left_semi")
+    wanted = run.spark.createDataFrame([(finding_id,) for finding_id in ids], "finding_id string")
+    known = _past(run, finding_rows).join(F.broadcast(wanted), on="finding_id", how="left_semi")
     rows = known.groupBy("finding_id").agg(
         F.max("subject").alias("subject"), F.max("unit_price_used").alias("unit_price_used")
     )
@@ -75,18 +75,18 @@ def add_up_amounts(
         return amounts.setdefault(None if row is None else Subject(row["subject"]), exports.Amounts())
 
     for line in sent:
-        one, units = of(line["finding_id"]), line["units"] or Decimal(0)
+        subject_amounts, units = of(line["finding_id"]), line["units"] or Decimal(0)
         price = of_finding[line["finding_id"]]["unit_price_used"] if line["finding_id"] in of_finding else None
-        one.lines += 1
-        one.units += units
-        one.unpriced += price is None
-        one.submitted += Decimal(0) if price is None else (units * price).quantize(Decimal("0.01"))
+        subject_amounts.lines += 1
+        subject_amounts.units += units
+        subject_amounts.unpriced += price is None
+        subject_amounts.submitted += Decimal(0) if price is None else (units * price).quantize(Decimal("0.01"))
     for answer in answers:
-        one = of(answer["finding_id"])
-        one.credited_units += answer["units_credited"] or Decimal(0)
+        subject_amounts = of(answer["finding_id"])
+        subject_amounts.credited_units += answer["units_credited"] or Decimal(0)
         if answer["amount_credited"] is not None:
-            one.answers += 1
-            one.recovered += answer["amount_credited"]
+            subject_amounts.answers += 1
+            subject_amounts.recovered += answer["amount_credited"]
     return amounts
 
 
@@ -138,7 +138,11 @@ def _names(prepared: Prepared, totals: exports.Totals, most: int) -> dict[str, s
     names: dict[str, str] = {}
     for dimension, (table, key) in _NAMED.items():
         rows = prepared.references.get(table)
-        ids = {group.value for one in totals.by_subject for group in one.greatest(dimension, most + 1)}
+        ids = {
+            group.value
+            for subject_totals in totals.by_subject
+            for group in subject_totals.greatest(dimension, most + 1)
+        }
         if rows is None or not ids or "name" not in prepared.opened[table].columns:
             continue
         named = rows.where(F.col(key).isin(*sorted(ids))).groupBy(key).agg(F.min("name").alias("name"))

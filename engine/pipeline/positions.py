@@ -49,7 +49,7 @@ class Posted:
     tie_out: DataFrame | None
 
 
-def post_positions(run: Run, prepared: Prepared, found: DataFrame) -> Posted | None:
+def post_positions(run: Run, prepared: Prepared, finding_rows: DataFrame) -> Posted | None:
     """Write `positions/` of the run; does nothing and returns None if there are neither rebate claims nor invoices.
 
     Raises LedgerError if the units of a key do not add up to its invoiced total.
@@ -60,7 +60,7 @@ def post_positions(run: Run, prepared: Prepared, found: DataFrame) -> Posted | N
     live_claims = run.spark.createDataFrame([], PREPARED_REBATE_CLAIMS) if live is None else live.all
     claims = run.work.write(work_tables.CLAIM_LINES, positions.claim_lines(live_claims))
     lines = None if invoices is None else run.work.write(work_tables.INVOICE_LINES, positions.invoice_lines(invoices))
-    events = _events(run, prepared, found, claims, lines)
+    events = _events(run, prepared, finding_rows, claims, lines)
     ledger = positions.LedgerInput(claims, lines, events)
     in_sequence = run.work.write(work_tables.IN_SEQUENCE, positions.accounts_in_sequence(ledger))
     sequential, quick = positions.entries_of(ledger, in_sequence)
@@ -85,8 +85,8 @@ def _tie_out(
     rows = run.work.write(
         work_tables.TIE_OUT_LINES, positions.tie_out_lines(claims, lines, written, invoices, products)
     )
-    asking = None if unread is None else unread.where(~F.col("takes_back"))
-    counted = facts.with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
+    unread_bills = None if unread is None else unread.where(~F.col("takes_back"))
+    counted = facts.with_unread_rows(rows, unread_bills, ("program", "state", "ndc11", "period"))
     settings = run.settings
     return run.work.write(
         work_tables.TIE_OUT_COMPARED, positions.compared(counted, settings.tie_out, settings.deadlines, settings.today)
@@ -96,7 +96,7 @@ def _tie_out(
 def _events(
     run: Run,
     prepared: Prepared,
-    found: DataFrame,
+    finding_rows: DataFrame,
     claims: DataFrame,
     lines: DataFrame | None,
 ) -> DataFrame | None:
@@ -111,7 +111,7 @@ def _events(
         submitted = run.spark.createDataFrame(
             sorted(lines_sent(kept, today).items()), "finding_id string, units_submitted decimal(38,3)"
         )
-        parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today, submitted))
+        parts.append(positions.decision_events(decisions, finding_rows, live, prepared.invoices, today, submitted))
     return run.work.write(work_tables.EVENTS, union_all(parts)) if parts else None
 
 

@@ -20,11 +20,11 @@ def read_tables(run: Run, models: Mapping[str, str | None]) -> Inputs:
 
     with run.progress.step(Step.READ) as words:
 
-        def report(found: FoundTables) -> None:
+        def report(located: FoundTables) -> None:
             """Add the tables to the step's progress line, and note files that are not read, before any is read."""
-            words.append(str(found))
-            unread.extend(file.as_json for file in found.unread)
-            for note in unread_notes(found):
+            words.append(str(located))
+            unread.extend(file.as_json for file in located.unread)
+            for note in unread_notes(located):
                 run.progress.note(note)
 
         opened = sources.open_tables(run.spark, run.storage, run.settings, report)
@@ -39,12 +39,12 @@ def read_tables(run: Run, models: Mapping[str, str | None]) -> Inputs:
     return Inputs(opened, unread)
 
 
-def unread_notes(found: FoundTables) -> Iterator[str]:
+def unread_notes(located: FoundTables) -> Iterator[str]:
     """One sentence per unread file that looks like a table, and one about all other unread files."""
-    for file in found.unread:
+    for file in located.unread:
         if file.likely_table is not None:
             yield f"not read: {file.name}. Did you mean table {file.likely_table}? {file.to_do}"
-    others = [file.name for file in found.unread if file.likely_table is None]
+    others = [file.name for file in located.unread if file.likely_table is None]
     if others:
         more = (
             f" and {len(others) - _MOST_NAMED} more (summary.json of a run lists all)"

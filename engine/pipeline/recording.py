@@ -61,17 +61,17 @@ def record_feedback(
     if problems:
         raise InputError([*_first(problems), Problem("nothing was recorded", kept.where, to_do=_CORRECT)])
     kept.add({"decisions": merged.decisions, "outcomes": merged.outcomes})
-    notes = [f"decided otherwise before: {one}" for one in merged.conflicts[:_MOST_CONFLICTS]]
+    notes = [f"decided differently before: {conflict}" for conflict in merged.conflicts[:_MOST_CONFLICTS]]
     if len(merged.conflicts) > _MOST_CONFLICTS:
-        rest = counted(len(merged.conflicts) - _MOST_CONFLICTS, "more finding", "more findings")
-        notes.append(f"and {rest} decided otherwise before")
+        remaining = counted(len(merged.conflicts) - _MOST_CONFLICTS, "more finding", "more findings")
+        notes.append(f"and {remaining} decided differently before")
     if undecided:
         rows = counted(undecided, "row has", "rows have")
         notes.append(f"{rows} a reason, comment, name or date but no decision: not recorded")
     return Recorded(len(merged.decisions), len(merged.outcomes), merged.known_already, tuple(notes), kept.where)
 
 
-_CORRECT = "correct these rows and hand the files in again; what is there already is never added twice"
+_CORRECT = "correct these rows and hand the files in again; rows that are stored already are never added twice"
 
 
 def _first(problems: Sequence[Problem]) -> list[Problem]:
@@ -92,7 +92,7 @@ def _known_findings(spark: SparkSession, storage: Storage, settings: Settings) -
         raise OutputError(
             Problem("no run is published there", settings.output.root, to_do="give the --output of the run decided on")
         )
-    found = findings_of(spark, folders)
-    asked_for = F.max(F.abs(F.coalesce("ndc_units", "units_claimed"))).alias("units")
-    rows = found.groupBy("finding_id").agg(asked_for).toArrow().to_pylist()
+    finding_rows = findings_of(spark, folders)
+    most_units = F.max(F.abs(F.coalesce("ndc_units", "units_claimed"))).alias("units")
+    rows = finding_rows.groupBy("finding_id").agg(most_units).toArrow().to_pylist()
     return {row["finding_id"]: feedback.FindingFacts(row["units"]) for row in rows}

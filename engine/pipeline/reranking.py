@@ -60,11 +60,11 @@ def train_reranker(run: Run, tracker: Tracker, linked: Linked) -> str | None:
     )
     outcomes = linked.references.get("outcomes")
     reviewed = findings.reviewed_findings(decisions, outcomes, run.settings.today)
-    lesson = _lesson(run, folders, reviewed)
-    _tell_what_is_left_out(run, reviewed, len(lesson), outcomes)
-    reranker = models.fit_reranker(lesson, settings)
+    training_rows = _training_rows(run, folders, reviewed)
+    _note_excluded_reviews(run, reviewed, len(training_rows), outcomes)
+    reranker = models.fit_reranker(training_rows, settings)
     if reranker is None:
-        counts = models.review_counts(lesson)
+        counts = models.review_counts(training_rows)
         run.progress.note(
             f"{name} is not trained: of the findings drawn at random {counts['random_valid']:,} are valid and "
             f"{counts['random_not_valid']:,} not; {settings.minimum_of_each:,} of each are needed"
@@ -72,7 +72,7 @@ def train_reranker(run: Run, tracker: Tracker, linked: Linked) -> str | None:
         return None
     last_run = read_parquet(run.spark, join(folders[-1], "findings"), FINDINGS).count()
     evaluation = models.evaluate_reranker(
-        lesson, run.settings.model, last_run, None if champion is None else champion[0]
+        training_rows, run.settings.model, last_run, None if champion is None else champion[0]
     )
     tags = run_tags(run, linked.prepared.opened) | {"features": ",".join(reranker.features)}
     if evaluation.compared_by is not None:
@@ -88,10 +88,11 @@ def train_reranker(run: Run, tracker: Tracker, linked: Linked) -> str | None:
             figures=evaluation.figures,
             tags=tags,
             first_takes_over=False,
-            description=_about(len(lesson), evaluation.metrics, None if champion is None else champion[1]),
+            description=_about(len(training_rows), evaluation.metrics, None if champion is None else champion[1]),
         )
     run.progress.note(
-        f"{name} version {version} was trained on {len(lesson):,} reviewed findings; `promote` makes it {tracker.alias}"
+        f"{name} version {version} was trained on {len(training_rows):,} reviewed findings; `promote` makes it "
+        f"{tracker.alias}"
     )
     return f"{name} version {version}"
 
@@ -112,13 +113,13 @@ def _about(reviewed: int, metrics: Mapping[str, float], champion: str | None) ->
     return "\n".join(lines) + "\n"
 
 
-def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
+def _training_rows(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
     """Training data: reviewed findings as of their decision, with labels and all inputs (see `models.fit_reranker`)."""
-    found = findings_of(run.spark, folders) if folders else run.spark.createDataFrame([], FINDINGS)
-    stood = findings.as_reviewed(found, reviewed, runs_in_order(run.spark, run.storage, folders))
+    finding_rows = findings_of(run.spark, folders) if folders else run.spark.createDataFrame([], FINDINGS)
+    decided_findings = findings.as_reviewed(finding_rows, reviewed, runs_in_order(run.spark, run.storage, folders))
     evidence, priority = F.col("evidence"), run.settings.priority
     return (
-        stood.select(
+        decided_findings.select(
             "finding_id",
             "is_valid",
             "is_random",
@@ -133,8 +134,8 @@ def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
     )
 
 
-def _tell_what_is_left_out(run: Run, reviewed: DataFrame, found: int, outcomes: DataFrame | None) -> None:
-    unknown = reviewed.count() - found
+def _note_excluded_reviews(run: Run, reviewed: DataFrame, used: int, outcomes: DataFrame | None) -> None:
+    unknown = reviewed.count() - used
     if unknown:
         run.progress.note(
             f"{counted(unknown, 'reviewed finding is', 'reviewed findings are')} in no published run below the output "

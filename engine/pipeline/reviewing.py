@@ -39,14 +39,14 @@ def write_drafts(
     storage: Storage,
     settings: Settings,
     folder: str,
-    found: DataFrame,
+    finding_rows: DataFrame,
     lines: DataFrame,
     available: frozenset[str],
 ) -> Drafts:
     """Write the drafts in `disputes/` of a run: claim lines, forms, and lines for entities and the MFP facilitator.
 
-    found: FINDINGS of the run; lines: its DISPUTE_LINES; available: which of `invoices` and `settlements` the run has.
-    Raises OutputError.
+    finding_rows: FINDINGS of the run; lines: its DISPUTE_LINES; available: which of `invoices` and `settlements` the
+    run has. Raises OutputError.
     """
     codes = rules.dispute_codes(settings.reference_folder)
     place, unmasked, redacted = join(folder, "disputes"), settings.unmasked_rx_recipients, settings.redaction.on
@@ -56,7 +56,7 @@ def write_drafts(
             storage.delete(join(place, name))
     drafted = exports.write_disputes_detail(shown, storage, join(place, "detail.csv"), unmasked)
     exports.write_recipient_files(
-        findings.inquiry_drafts(exports.redacted_findings(found) if redacted else found),
+        findings.inquiry_drafts(exports.redacted_findings(finding_rows) if redacted else finding_rows),
         {code.code: code.text for code in codes},
         storage,
         join(place, "inquiries"),
@@ -74,7 +74,7 @@ def write_drafts(
     if "settlements" not in available:
         notes.append("no PQAS: the table settlements is missing, so that what was paid before is not known")
     form_lines = read_parquet(spark, join(folder, *FORM_LINES_FOLDER), FORM_LINES)
-    disputes = drafted_disputes(lines, found)
+    disputes = drafted_disputes(lines, finding_rows)
     forms = write_draft_forms(form_lines, disputes, storage, place, settings.disputes, settings.today)
     if forms.problems:
         lines_off = counted(len(forms.problems), "line does", "lines do")
@@ -86,7 +86,7 @@ def write_review(
     storage: Storage,
     settings: Settings,
     folder: str,
-    found: DataFrame,
+    finding_rows: DataFrame,
     drafts: Drafts,
     totals: exports.Totals,
     facts: exports.ReviewFacts,
@@ -94,11 +94,11 @@ def write_review(
 ) -> list[str]:
     """Write the review files and the report of a run; returns the names in `review/`. Raises OutputError."""
     redacted, place = settings.redaction.on, join(folder, "review")
-    shown, lines, sums = found, drafts.lines, totals
+    shown, lines, sums = finding_rows, drafts.lines, totals
     if redacted:
-        shown, lines = exports.redacted_findings(found), exports.redacted_lines(drafts.lines)
+        shown, lines = exports.redacted_findings(finding_rows), exports.redacted_lines(drafts.lines)
         sums = exports.add_up(shown, settings.today, settings.report.findings)
-    details = read_parquet(found.sparkSession, join(folder, DETAILS_FOLDER), exports.DETAILS)
+    details = read_parquet(finding_rows.sparkSession, join(folder, DETAILS_FOLDER), exports.DETAILS)
     review = exports.write_workbooks(
         shown, lines, sums, facts.run, storage, place, settings.review, tables, redacted, details
     )
@@ -152,11 +152,13 @@ def export_review(spark: SparkSession, settings: Settings, run_id: str) -> tuple
         facts = exports.read_facts(storage, folder)
     except OSError:
         to_do = "run `detect` again: runs of earlier versions did not keep it"
-        raise OutputError(Problem("what the review files say of the run is not kept", folder, to_do=to_do)) from None
-    found = findings_of(spark, [folder])
+        raise OutputError(
+            Problem("the contents of the review files of the run are not kept", folder, to_do=to_do)
+        ) from None
+    finding_rows = findings_of(spark, [folder])
     available = {"invoices"} if storage.exists(join(folder, *FORM_LINES_FOLDER)) else set()
     available |= {"settlements"} & facts.run.inputs.keys()
-    drafts = write_drafts(spark, storage, as_then, folder, found, lines_of(spark, folder), frozenset(available))
+    drafts = write_drafts(spark, storage, as_then, folder, finding_rows, lines_of(spark, folder), frozenset(available))
     tables = review_tables(spark, storage, folder, facts.lines_held, facts.lines_sent_before)
-    totals = exports.add_up(found, as_then.today, as_then.report.findings)
-    return folder, write_review(storage, as_then, folder, found, drafts, totals, facts, tables)
+    totals = exports.add_up(finding_rows, as_then.today, as_then.report.findings)
+    return folder, write_review(storage, as_then, folder, finding_rows, drafts, totals, facts, tables)

@@ -20,28 +20,28 @@ def score(run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, s
     """Score each subject with its registered model; a subject without one gets a model trained in this run."""
     scored = []
     with run.progress.step(Step.SCORE) as words:
-        for one in screened.subjects:
-            inputs = model_inputs(run, one) if one.subject in SCORED else None
-            by_model = None if inputs is None else _by_model(run, tracker, versions, linked, one, inputs)
-            scored.append(ScoredSubject(one, by_model, _groups(run, one, inputs, by_model)))
+        for screened_subject in screened.subjects:
+            inputs = model_inputs(run, screened_subject) if screened_subject.subject in SCORED else None
+            by_model = None if inputs is None else _by_model(run, tracker, versions, linked, screened_subject, inputs)
+            scored.append(ScoredSubject(screened_subject, by_model, _groups(run, screened_subject, inputs, by_model)))
             words += _entered(run, scored[-1])
     return Scored(tuple(scored))
 
 
 def _by_model(
-    run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, one: ScreenedSubject, inputs: ModelInputs
+    run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, screened: ScreenedSubject, inputs: ModelInputs
 ) -> SubjectScores | None:
     """Scores of the subject's model; None if no model is registered and there are too few rows to train one."""
-    name = model_name(run.settings, one.subject)
+    name = model_name(run.settings, screened.subject)
     registered = registered_model(run, tracker, versions, name)
     if registered is None:
-        data = training_data(run, tracker, linked, one, inputs)
-        trained = train_model(run, tracker, linked, one, inputs, data, run.settings.model)
+        data = training_data(run, tracker, linked, screened, inputs)
+        trained = train_model(run, tracker, linked, screened, inputs, data, run.settings.model)
         return None if trained is None else trained.scores
     model, calibration, version = registered
-    scores, flags = score_and_flag(run, one.table, inputs, model, calibration, f"{name}/{version}")
-    rows = run.work.rows(scores_table(one.table, model))
-    drift = _drift(run, one.table, inputs, model, f"{name} version {version}", rows)
+    scores, flags = score_and_flag(run, screened.table, inputs, model, calibration, f"{name}/{version}")
+    rows = run.work.rows(scores_table(screened.table, model))
+    drift = _drift(run, screened.table, inputs, model, f"{name} version {version}", rows)
     return SubjectScores(model, name, version, inputs, scores, flags, drift)
 
 
@@ -61,23 +61,23 @@ def registered_model(
 
 
 def _groups(
-    run: Run, one: ScreenedSubject, inputs: ModelInputs | None, by_model: SubjectScores | None
+    run: Run, screened: ScreenedSubject, inputs: ModelInputs | None, by_model: SubjectScores | None
 ) -> models.GroupMonths | None:
     """Unusual months of the subject's groups; None if groups are disabled or the subject has none.
 
     Claims that a rule explains are excluded. Runs Spark jobs.
     """
-    settings, subject = run.settings.model, one.subject
+    settings, subject = run.settings.model, screened.subject
     if not settings.groups.enabled or subject not in models.GROUPS:
         return None
-    rows = one.described.facts if inputs is None else inputs.measured
-    explained = explained_rows(one) if inputs is None else inputs.explained
+    rows = screened.described.facts if inputs is None else inputs.measured
+    explained = explained_rows(screened) if inputs is None else inputs.explained
     measures = () if inputs is None else settings.of(subject).measures
     claims = rows.join(F.broadcast(explained), on="source_row_id", how="left_anti")
     counts = models.counts_of_groups(claims, subject, measures)
-    counts = run.work.write(work_tables.GROUP_COUNTS.of(one.table), counts)
+    counts = run.work.write(work_tables.GROUP_COUNTS.of(screened.table), counts)
     months = models.months_of_groups(counts, settings.groups)
-    months = run.work.write(work_tables.GROUP_MONTHS.of(one.table), months)
+    months = run.work.write(work_tables.GROUP_MONTHS.of(screened.table), months)
     scores = None if by_model is None else by_model.scores
     return models.stand_out(months, claims, scores, subject, measures, settings.groups)
 
@@ -101,26 +101,26 @@ def _drift(
         largest_first = sorted(moved, key=lambda name: -moved[name])
         named = ", ".join(f"{name} (PSI {moved[name]:.2f})" for name in largest_first)
         run.progress.note(
-            f"{table}: features are spread otherwise than in the rows that {version} learned from: {named}; its "
+            f"{table}: features are distributed differently than in the training rows of {version}: {named}; its "
             "p-values may not hold, train a new version"
         )
     return drift
 
 
 def _months(flagged: int, tested: int) -> str:
-    return f"{flagged:,} of {counted(tested, 'month', 'months')} of groups {'stands' if flagged == 1 else 'stand'} out"
+    return f"{flagged:,} of {counted(tested, 'month', 'months')} of groups unusual"
 
 
-def _entered(run: Run, one: ScoredSubject) -> list[str]:
+def _entered(run: Run, scored_subject: ScoredSubject) -> list[str]:
     """Record a subject in the ledger; returns its phrases for the step's progress line."""
-    table, by_model, groups = one.table, one.by_model, one.groups
-    before, rows = run.ledger.rows_out(table), run.work.rows(work_tables.FACTS[one.subject])
+    table, by_model, groups = scored_subject.table, scored_subject.by_model, scored_subject.groups
+    before, rows = run.ledger.rows_out(table), run.work.rows(work_tables.FACTS[scored_subject.subject])
     months = "" if groups is None else _months(groups.flagged, groups.tested)
-    if one.subject not in SCORED:
+    if scored_subject.subject not in SCORED:
         run.ledger.record(table, Step.SCORE, before, rows)
         return [f"{table} {months}"] if months else []
     scored = 0 if by_model is None else run.work.rows(scores_table(table, by_model.model))
     run.ledger.record(table, Step.SCORE, before, rows, counted={Reason.NOT_SCORED.value: rows - scored})
     flagged = "" if by_model is None else f", {by_model.flags.flagged:,} unusual"
-    judge = "too few for a model" if by_model is None else f"by {by_model.name} version {by_model.version}"
-    return [f"{table} {scored:,} scored{flagged}{f', {months}' if months else ''}, {judge}"]
+    scored_by = "too few for a model" if by_model is None else f"by {by_model.name} version {by_model.version}"
+    return [f"{table} {scored:,} scored{flagged}{f', {months}' if months else ''}, {scored_by}"]

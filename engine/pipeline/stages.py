@@ -73,12 +73,12 @@ class Prepared:
 
         A table with quarantined rows is not complete: a row that could not be read is unknown, not absent.
         """
-        there = {name: table for name, table in self.opened.items() if name not in self.left_empty}
-        complete = {name for name, table in there.items() if table.complete} - self.quarantine.keys()
+        present = {name: table for name, table in self.opened.items() if name not in self.left_empty}
+        complete = {name for name, table in present.items() if table.complete} - self.quarantine.keys()
         return (
-            frozenset(there)
+            frozenset(present)
             | {f"{name}.complete" for name in complete}
-            | {f"{name}.{column}" for name, table in there.items() for column in table.columns}
+            | {f"{name}.{column}" for name, table in present.items() for column in table.columns}
         )
 
     @property
@@ -177,8 +177,8 @@ class Screened:
 class ModelInputs:
     """What models read of a subject.
 
-    rows: facts with the surprises of the subject's measures, planned anew at every use. grid: reference distribution of
-    each measure among peers. explained: source_row_id of rows that a rule explains. measured: the written surprises,
+    rows: facts with the surprises of the subject's measures, planned again at every use. grid: reference distribution
+    of each measure among peers. explained: source_row_id of rows that a rule explains. measured: the written surprises,
     with the columns that scores, drift and months of groups read.
     """
 
@@ -277,13 +277,13 @@ class Flagged:
     @property
     def by_model(self) -> dict[str, SubjectScores]:
         """Scores by models, by table."""
-        scored = {one.table: one.scored.by_model for one in self.subjects}
+        scored = {flagged_subject.table: flagged_subject.scored.by_model for flagged_subject in self.subjects}
         return {table: by_model for table, by_model in scored.items() if by_model is not None}
 
     @property
     def groups(self) -> dict[str, models.GroupMonths]:
         """Unusual months of groups, by table."""
-        months = {one.table: one.scored.groups for one in self.subjects}
+        months = {flagged_subject.table: flagged_subject.scored.groups for flagged_subject in self.subjects}
         return {table: groups for table, groups in months.items() if groups is not None}
 
 

@@ -20,21 +20,21 @@ from engine.runtime.expressions import any_of, array_contains, nulls
 SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
 
 
-def explained_rows(one: ScreenedSubject) -> DataFrame:
+def explained_rows(screened: ScreenedSubject) -> DataFrame:
     """source_row_id of the rows on which a rule on quantity, price, amount or conversion fires."""
-    ids = rules.explaining_rules(one.subject)
+    ids = rules.explaining_rules(screened.subject)
     is_explained = any_of(array_contains(F.col("rule_ids"), F.lit(rule_id)) for rule_id in ids)
-    return one.hits.where(is_explained).select("source_row_id")
+    return screened.hits.where(is_explained).select("source_row_id")
 
 
-def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
+def model_inputs(run: Run, screened: ScreenedSubject) -> ModelInputs:
     """What models read of a subject, with the surprises of its measures among the peers of this run.
 
     Rows that a rule explains, and rows with numbers withheld by the payer, are not used as peers. Writes the surprises,
     which a Python function computes; a measure that is not configured is NULL there. Runs Spark jobs.
     """
-    settings, subject, facts = run.settings, one.subject, one.described.facts
-    explained = explained_rows(one)
+    settings, subject, facts = run.settings, screened.subject, screened.described.facts
+    explained = explained_rows(screened)
     peers = facts.join(F.broadcast(explained), on="source_row_id", how="left_anti")
     if subject is Subject.INVOICE:
         peers = peers.where(~F.coalesce(F.col("suppressed"), F.lit(False)))
@@ -77,7 +77,7 @@ def score_and_flag(
     smallest = calibration.smallest_p_value
     if smallest is None:
         run.progress.note(
-            f"{table}: the model judges no row: no stratum has {counted(settings.stratum_minimum, 'row', 'rows')} that "
+            f"{table}: no row gets a p-value: no stratum has {counted(settings.stratum_minimum, 'row', 'rows')} that "
             "it can be compared with"
         )
     elif not flags.flagged and settings.flags.by == "false_discovery_rate":

@@ -79,9 +79,9 @@ def summary_of(
             for subject, table in SUBJECT_FEEDS.items()
             for rule, version in rules.rule_versions(subject).items()
         },
-        "rules_off": {one.name: one.why for one in outputs.off if one.kind == "rule"},
-        "guards_off": {one.name: one.why for one in outputs.off if one.kind == "guard"},
-        "features_off": {one.name: one.why for one in outputs.off if one.kind == "feature"},
+        "rules_off": {off.name: off.why for off in outputs.off if off.kind == "rule"},
+        "guards_off": {off.name: off.why for off in outputs.off if off.kind == "guard"},
+        "features_off": {off.name: off.why for off in outputs.off if off.kind == "feature"},
         "match_rates": exports.match_rate_summary(linked.report) if linked.report is not None else None,
         "notes": run.progress.notes,
         "seconds": run.progress.seconds,

@@ -45,18 +45,18 @@ def train(
     with job_run(spark, settings, options, say, "train") as run:
         linked = link_claims(run, prepare_tables(run, read_tables(run, {})))
         described = describe(run, linked)
-        scored = Described(tuple(one for one in described.subjects if one.subject in SCORED))
-        for one in screen(run, linked, scored).subjects:
-            configured = settings.model.of(one.subject).detector
+        scored = Described(tuple(subject for subject in described.subjects if subject.subject in SCORED))
+        for screened in screen(run, linked, scored).subjects:
+            configured = settings.model.of(screened.subject).detector
             others = [name for name in settings.model.detectors if name != configured] if compare_detectors else []
-            experiment = f"{model_name(settings, one.subject)} detectors" if compare_detectors else None
-            trained += _trained(run, tracker, linked, one, [configured, *others], experiment)
+            experiment = f"{model_name(settings, screened.subject)} detectors" if compare_detectors else None
+            trained += _trained(run, tracker, linked, screened, [configured, *others], experiment)
         reranker = train_reranker(run, tracker, linked)
         run.abandon()
     names = [
-        f"{one.scores.name} version {one.scores.version} ({one.detector})"
-        for one in trained
-        if one.scores.version != UNREGISTERED
+        f"{model.scores.name} version {model.scores.version} ({model.detector})"
+        for model in trained
+        if model.scores.version != UNREGISTERED
     ]
     return names if reranker is None else [*names, reranker]
 
@@ -65,19 +65,19 @@ def _trained(
     run: Run,
     tracker: Tracker,
     linked: Linked,
-    one: ScreenedSubject,
+    screened: ScreenedSubject,
     detectors: Sequence[str],
     experiment: str | None,
 ) -> list[Trained]:
     """The subject's detectors, trained on the same rows. experiment: the name of the experiment that compares them;
     None: they are not compared.
     """
-    settings, inputs = run.settings, model_inputs(run, one)
-    data = training_data(run, tracker, linked, one, inputs, detectors)
+    settings, inputs = run.settings, model_inputs(run, screened)
+    data = training_data(run, tracker, linked, screened, inputs, detectors)
     trained: list[Trained] = []
     for detector in detectors:
-        chosen = settings.model.using(one.subject, detector)
-        new = train_model(run, tracker, linked, one, inputs, data, chosen, experiment)
+        chosen = settings.model.using(screened.subject, detector)
+        new = train_model(run, tracker, linked, screened, inputs, data, chosen, experiment)
         if new is None:
             continue
         trained.append(new)
@@ -86,7 +86,9 @@ def _trained(
             data = replace(data, champion=(new.scores.model, new.scores.version))
     if experiment is not None:
         champion = None if data.champion is None else data.champion[1]
-        compared = side_by_side(trained, model_name(settings, one.subject), champion, settings.model.evaluation.level)
+        compared = side_by_side(
+            trained, model_name(settings, screened.subject), champion, settings.model.evaluation.level
+        )
         log_comparison(run, tracker, linked.prepared.opened, compared, experiment)
         for line in compared.lines(settings.output.root):
             run.progress.say(line)

@@ -66,7 +66,7 @@ def training_data(
     run: Run,
     tracker: Tracker,
     linked: Linked,
-    one: ScreenedSubject,
+    screened: ScreenedSubject,
     inputs: ModelInputs,
     detectors: Sequence[str] | None = None,
 ) -> TrainingData:
@@ -75,19 +75,19 @@ def training_data(
     Training excludes rows that a rule flags or that analysts disputed, because they are not typical. `detectors`: names
     of the detectors to train; by default the configured one.
     """
-    settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
-    decisions = _decided(run, linked, one)
-    flagged = one.hits.select("source_row_id")
+    settings, of_subject = run.settings.model, run.settings.model.of(screened.subject)
+    decisions = _decided(run, linked, screened)
+    flagged = screened.hits.select("source_row_id")
     disputed = [] if decisions is None else [decisions.where("is_valid").select("source_row_id")]
     excluded = union_all([flagged, *disputed])
     usual = inputs.rows.join(F.broadcast(excluded), on="source_row_id", how="left_anti")
     held_out = models.is_held_out(settings.held_out_share)
     used = {settings.detectors[name].inputs for name in detectors or (of_subject.detector,)}
-    unusual = _known_unusual(run, one.subject)
+    unusual = _known_unusual(run, screened.subject)
     return TrainingData(
         samples={
             kind: models.training_sample(
-                usual.where(~held_out), settings.features_of(one.subject, kind), of_subject, one.subject, kind
+                usual.where(~held_out), settings.features_of(screened.subject, kind), of_subject, screened.subject, kind
             )
             for kind in sorted(used)
         },
@@ -98,7 +98,7 @@ def training_data(
         champion=champion_to_compare(
             run,
             tracker,
-            model_name(run.settings, one.subject),
+            model_name(run.settings, screened.subject),
             models.AnomalyModel.load,
             lambda champion: champion.check_inputs(settings),
         ),
@@ -109,7 +109,7 @@ def train_model(
     run: Run,
     tracker: Tracker,
     linked: Linked,
-    one: ScreenedSubject,
+    screened: ScreenedSubject,
     inputs: ModelInputs,
     data: TrainingData,
     settings: ModelSettings,
@@ -119,18 +119,18 @@ def train_model(
 
     Returns None and adds a note if the sample is too small.
     """
-    name, table = model_name(run.settings, one.subject), one.table
-    sample = data.samples[settings.detectors[settings.of(one.subject).detector].inputs]
-    model = models.fit_model(sample, settings, one.subject)
+    name, table = model_name(run.settings, screened.subject), screened.table
+    sample = data.samples[settings.detectors[settings.of(screened.subject).detector].inputs]
+    model = models.fit_model(sample, settings, screened.subject)
     if model is None:
-        minimum = settings.of(one.subject).minimum_training_rows
+        minimum = settings.of(screened.subject).minimum_training_rows
         run.progress.note(
             f"{table}: {len(sample):,} comparable rows are too few to train {name}, which needs {minimum:,}; no "
             "anomaly model scores the rows"
         )
         return None
     calibration = models.calibrate(
-        models.anomaly_scores(data.reference, model, settings, one.subject),
+        models.anomaly_scores(data.reference, model, settings, screened.subject),
         settings.strata,
         settings.stratum_minimum,
     )
@@ -139,18 +139,18 @@ def train_model(
     # rows that a rule explains use no review capacity, so the model is measured on the other rows
     unexplained = scores.join(F.broadcast(inputs.explained), on="source_row_id", how="left_anti")
     evaluation = models.evaluate(
-        unexplained, inputs.rows, settings, one.subject, data.known, champion, model.trained_on, model.inputs
+        unexplained, inputs.rows, settings, screened.subject, data.known, champion, model.trained_on, model.inputs
     )
     tags = run_tags(run, linked.prepared.opened) | {
         "detector": model.detector,
-        "subject": one.subject.value,
+        "subject": screened.subject.value,
         "features": ",".join(model.features),
         "inputs": model.inputs,
     }
     if data.champion is not None and evaluation.compared_by is not None:
         tags |= comparison_tags(data.champion[1], evaluation.compared_by)
     trained_on = {"run": run.run_id, "as of": tags["as_of"], "input": tags["data_fingerprint"]}
-    by_kind = _found_by_kind(run, one, flags)
+    by_kind = _found_by_kind(run, screened, flags)
     card = models.card_of(model, evaluation.metrics, flags, settings.flags, by_kind, trained_on)
     with tempfile.TemporaryDirectory() as folder:
         stored = None if model.scorer.keeps_rows else Path(folder)
@@ -161,7 +161,7 @@ def train_model(
         version = tracker.log_training(
             model_folder=stored,
             model_name=name,
-            run_name=" ".join((_SHORT_NAMES[one.subject], model.detector, tags["as_of"], run.run_id)),
+            run_name=" ".join((_SHORT_NAMES[screened.subject], model.detector, tags["as_of"], run.run_id)),
             parameters={
                 "detector": model.detector,
                 "kind": model.kind,
@@ -187,27 +187,27 @@ def train_model(
     return Trained(by_model, evaluation.metrics, evaluation.resampled)
 
 
-def _decided(run: Run, linked: Linked, one: ScreenedSubject) -> DataFrame | None:
+def _decided(run: Run, linked: Linked, screened: ScreenedSubject) -> DataFrame | None:
     """source_row_id, is_valid and is_random of rows whose finding was decided; None without the table decisions."""
     decisions = linked.references.get("decisions")
     if decisions is None:
         return None
-    if one.subject is Subject.INVOICE:
-        rows, finding_id = one.described.facts, findings.invoice_finding_id()
+    if screened.subject is Subject.INVOICE:
+        rows, finding_id = screened.described.facts, findings.invoice_finding_id()
     else:
-        rows, finding_id = linked.prepared.live[one.subject], findings.claim_finding_id()
+        rows, finding_id = linked.prepared.live[screened.subject], findings.claim_finding_id()
     named = rows.select("source_row_id", finding_id.alias("finding_id"))
     judged = F.broadcast(findings.judged_findings(decisions, run.settings.today))
     return named.join(judged, on="finding_id", how="inner").drop("finding_id")
 
 
-def _found_by_kind(run: Run, one: ScreenedSubject, flags: models.Flags) -> list[models.FoundKind]:
+def _found_by_kind(run: Run, screened: ScreenedSubject, flags: models.Flags) -> list[models.FoundKind]:
     """For rows known to be unusual, by kind: how many the model, a rule or neither flags."""
-    unusual = _known_unusual(run, one.subject)
+    unusual = _known_unusual(run, screened.subject)
     if unusual is None:
         return []
     by_model = flags.rows.select("source_row_id", F.lit(1).alias("by_model"))
-    by_rules = one.hits.select("source_row_id", F.lit(1).alias("by_rules")).distinct()
+    by_rules = screened.hits.select("source_row_id", F.lit(1).alias("by_rules")).distinct()
     # one row per source_row_id
     marked = unusual.join(by_model, on="source_row_id", how="left").join(by_rules, on="source_row_id", how="left")
     is_missed = F.col("by_model").isNull() & F.col("by_rules").isNull()

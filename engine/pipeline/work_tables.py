@@ -174,7 +174,9 @@ def _sparse(name: str, grain: str, fields: list[T.StructField], *reads: str) -> 
 
 TAKEN_BACK = _sparse("taken_back", "rebate claim with units that a later row credits", TAKEN_BACK_FACTS)
 DUPLICATES = _sparse("duplicates", "rebate claim that repeats another", DUPLICATE_FACTS)
-ASKED_ELSEWHERE = _sparse("asked_elsewhere", "rebate claim of a dispense that another payer bills too", ELSEWHERE_FACTS)
+BILLED_ELSEWHERE = _sparse(
+    "asked_elsewhere", "rebate claim of a dispense that another payer bills too", ELSEWHERE_FACTS
+)
 UNBILLED = _sparse("unbilled", "rebate claim that no invoice bills", UNBILLED_FACTS)
 CORRECTED_DOWN = _sparse("corrected_down", "rebate claim whose invoice line was corrected down", CORRECTED_FACTS)
 FLAGS_340B = _sparse(
@@ -593,7 +595,7 @@ STANDINGS = WorkTable(
 
 DECLARED: tuple[WorkTable | WorkTables, ...] = (
     *(CONFORMED, IN_CONFLICT, NETTING_OF, NETTING_IN_CONFLICT, NETTING, FAMILIES, DISPENSES, UNREAD_CLAIMS),
-    *(CONTRACT_PHARMACIES, TAKEN_BACK, DUPLICATES, ASKED_ELSEWHERE, UNBILLED, CORRECTED_DOWN, FLAGS_340B),
+    *(CONTRACT_PHARMACIES, TAKEN_BACK, DUPLICATES, BILLED_ELSEWHERE, UNBILLED, CORRECTED_DOWN, FLAGS_340B),
     *(LINKING, LINKS_TO_340B, LINKS_TO_PHARMACY),
     CLAIM_HISTORY,
     *FACTS.values(),

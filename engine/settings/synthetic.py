@@ -52,7 +52,7 @@ class SyntheticSettings(Section):
     violation_rate: Fraction = Field(0.002, description="of dispenses, per planted rule")
     look_alike_rate: Fraction = Field(0.002, description="of dispenses, per kind of look-alike")
     combination_rate: Fraction = Field(0.00004, description="of dispenses, per combination of planted cases")
-    anomaly_rate: Fraction = Field(0.0005, description="of dispenses, per kind of oddity that no rule describes")
+    anomaly_rate: Fraction = Field(0.0005, description="of dispenses, per kind of anomaly that no rule describes")
     late_reversal_rate: Fraction = Field(0.0005, description="of dispenses: reversed after the claim was received")
     reversal_rate: Fraction = Field(0.08, description="of pharmacy dispenses: reversed, billed again or not")
     partial_fill_rate: Fraction = Field(0.015, description="of Medicaid dispenses: filled in two parts")
