@@ -11,7 +11,7 @@ from engine.facts.families import absent
 from engine.facts.snapshots import known_from
 from engine.intervals import BEGINNING, covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import any_of
+from engine.runtime.expressions import any_of, greatest_of
 
 # Fact: the policy's column, its type, and the fact that names the policy row it comes from.
 _POLICY_FACTS = {
@@ -127,7 +127,7 @@ def _with_governing_day(claims: DataFrame, by_payer: DataFrame) -> DataFrame:
     contract_payer_id is NULL if the payer has no contract. governing_day is the last day, up to the date of service, on
     which a contract of the payer begins or ends: every day until the next change has the same governing contract.
     """
-    since_change = F.array_max(F.filter("changes", lambda change: change <= F.col("date_of_service")))
+    since_change = greatest_of(F.filter("changes", lambda change: change <= F.col("date_of_service")))
     is_of_payer = F.col("payer_id") == F.col("contract_payer_id")
     return claims.join(F.broadcast(by_payer.drop("contracts")), on=is_of_payer, how="left").withColumn(
         "governing_day",
@@ -139,7 +139,7 @@ def _governing(questions: DataFrame) -> DataFrame:
     """`questions` (columns of a claim, `contracts` of its payer) with `contract`, a struct of CONTRACT_FACTS."""
     rows = questions.withColumn("contracts", F.filter("contracts", _may_govern))
     rows = rows.withColumn("contract_places", F.transform(F.filter("contracts", _is_own_contract), _place))
-    rows = rows.withColumn("contract", F.array_max("contract_places")["terms"])
+    rows = rows.withColumn("contract", greatest_of(F.col("contract_places"))["terms"])
     ids = F.transform("contracts", lambda contract: contract["contract_id"])
     differ = F.exists("contract_places", _has_other_terms) & F.col("contract_id").isNull()
     values = {

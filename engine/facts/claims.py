@@ -172,8 +172,12 @@ def claim_screen(
     # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
     rows = with_claim_settlements(rows, references.get("settlements"), as_of, keep).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows, claims, keep)
-    rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
-    return _unpacked(_with_references(rows, claims, references), screened, present=())
+    rows = _packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",))
+    # A join copies every column that it carries: all of these carry the keys only, and the claim's columns come last.
+    keys = _with_references(_with_found(claims.select(*_ASKED_OF_ALL), found, wanted), claims, references)
+    keys = keys.drop(*_ASKED_OF_ALL[1:]).withColumnRenamed("source_row_id", "key_row_id")
+    rows = rows.join(keys, on=F.col("source_row_id") == F.col("key_row_id"), how="inner").drop("key_row_id")
+    return _unpacked(rows, screened, present=())
 
 
 def asked_of_flagged(

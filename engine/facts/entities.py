@@ -11,7 +11,7 @@ from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product, quarter_of
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import array_contains
+from engine.runtime.expressions import array_contains, greatest_of, least_of
 
 _IN_QUESTION = "entity_claims|medicaid_exclusions"
 # 42 U.S.C. 256b(e): for these types an orphan drug is not a covered outpatient drug.
@@ -114,8 +114,8 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
     )
     return joined.select(
         *column_names(rows),
-        F.array_max(F.transform(valid, told)).alias("entity"),
-        F.array_min(later).alias("entity_resumed_on"),
+        greatest_of(F.transform(valid, told)).alias("entity"),
+        least_of(later).alias("entity_resumed_on"),
     )
 
 

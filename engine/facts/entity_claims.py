@@ -40,7 +40,7 @@ from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_index, quarter_of
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import collect_list_over, max_struct
+from engine.runtime.expressions import collect_list_over
 from engine.settings import PeerSettings
 
 _SUM = "decimal(38,6)"
@@ -374,10 +374,19 @@ def _with_balance(
     if chargebacks is None:
         return rows.withColumn("balance", absent(BALANCE_FACTS))
     quarter = quarter_index(F.col("date_of_service"))
-    of_quarter = claims.groupBy("parent_entity_id", "ndc9", quarter.alias("quarter")).agg(
-        F.sum("quantity").cast(_SUM).alias("claimed"),
-        F.min("date_of_service").alias("first_day"),
-        max_struct("date_of_service", "source_row_id")["source_row_id"].alias("last_row_id"),
+    keys = ("parent_entity_id", "ndc9", "quarter")
+    dated = claims.select(*keys[:2], quarter.alias(keys[2]), "date_of_service", "source_row_id", "quantity")
+    latest_first = Window.partitionBy(*keys).orderBy(
+        *(F.col(name).desc_nulls_last() for name in ("date_of_service", "source_row_id"))
+    )
+    of_quarter = (
+        dated.withColumn("is_last", F.row_number().over(latest_first) == 1)
+        .groupBy(*keys)
+        .agg(
+            F.sum("quantity").cast(_SUM).alias("claimed"),
+            F.min("date_of_service").alias("first_day"),
+            F.max(F.when(F.col("is_last"), F.col("source_row_id"))).alias("last_row_id"),
+        )
     )
     of_product = Window.partitionBy("parent_entity_id", "ndc9").orderBy("quarter")
     four_quarters = of_product.rangeBetween(1 - TRAILING_QUARTERS, 0)

@@ -13,7 +13,7 @@ from engine.facts.history import added_up, before, near, share, with_history, wi
 from engine.facts.peers import NORMAL_CONSISTENCY, quantile
 from engine.intervals import covers, quarter_index
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import all_of
+from engine.runtime.expressions import all_of, greatest_of
 from engine.settings import PeerSettings
 
 MATCH_CONFIDENCE = "pharmacy_match_confidence"
@@ -114,7 +114,7 @@ def with_contract_standing(
     taking_part = F.transform(F.filter("contracts", lambda one: one["takes_part"]), lambda one: one["parent"])
     facts = F.struct(
         F.when(parent.isNotNull() & F.col("contracts").isNotNull(), is_active).alias("f12_cp_active_at_dos"),
-        F.array_max(F.transform(own, lambda one: one["confidence"])).alias("f13_cp_match_conf"),
+        greatest_of(F.transform(own, lambda one: one["confidence"])).alias("f13_cp_match_conf"),
         F.size(F.array_distinct(taking_part)).alias("f14_n_ce_per_pharmacy"),
     )
     known_facts = F.when(F.col("contracts").isNotNull(), facts)

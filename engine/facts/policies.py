@@ -14,7 +14,7 @@ from engine.facts.families import absent
 from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import all_of
+from engine.runtime.expressions import all_of, greatest_of
 
 POLICY_FACTS = (
     T.StructField("policy_contract_pharmacies", T.StringType()),
@@ -89,7 +89,7 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
 
     same = F.col("labeler_code") == F.col("window_labeler")
     joined = rows.join(F.broadcast(by_labeler), on=same, how="left")  # one row per labeler
-    joined = joined.withColumn("window", F.array_max(F.transform(F.filter("windows", holds), place)))
+    joined = joined.withColumn("window", greatest_of(F.transform(F.filter("windows", holds), place)))
     values = {
         "submission_days": F.when(F.col("window.days") >= 0, F.col("window.days")),
         "submission_window_begin_date": F.col("window.begin"),

@@ -11,6 +11,7 @@ from engine.facts.families import absent
 from engine.facts.pharmacies import MATCH_CONFIDENCE
 from engine.intervals import covers
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import greatest_of, least_of
 
 REGISTRATION_FACTS = (
     T.StructField("contract_holds", T.BooleanType()),
@@ -56,10 +57,10 @@ def with_registration(
     if moved is not None:
         of_other = _spans(moved, "of_other", F.struct("other_npi", *_SPAN))
         joined = joined.join(F.broadcast(of_other), on=_same("of_other"), how="left")
-        other = F.array_min(F.transform(F.filter("of_other", _holds), lambda one: one["other_npi"]))
+        other = least_of(F.transform(F.filter("of_other", _holds), lambda one: one["other_npi"]))
     else:
         other = F.lit(None).cast("string")
-    latest = F.array_max("of_pharmacy")
+    latest = greatest_of(F.col("of_pharmacy"))
     facts = F.struct(
         F.coalesce(F.exists("of_pharmacy", _holds), F.lit(False)).alias("contract_holds"),
         latest["begin_date"].alias("contract_begin_date"),

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import CODE
-from engine.runtime.expressions import nullable, sort
+from engine.runtime.expressions import greatest_of, nullable, sort
 
 if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
@@ -85,7 +85,7 @@ def codes_of(hits: Column) -> Column:
         documents = F.array_sort(F.array_distinct(F.array_compact(F.transform(own, lambda hit: hit["document"]))))
         return F.struct(
             code.alias("code"),
-            F.array_max(F.transform(own, lambda hit: hit["code_kind"])).alias("kind"),
+            greatest_of(F.transform(own, lambda hit: hit["code_kind"])).alias("kind"),
             F.nullif(F.array_join(documents, "; "), F.lit("")).alias("document"),
         )
 

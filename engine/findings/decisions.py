@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.findings import FINDINGS
 from engine.rules import ANOMALY_RULE
-from engine.runtime.expressions import greatest_of_groups, sort
+from engine.runtime.expressions import greatest_of, greatest_of_groups, least_of, sort
 
 # The fields of an answer by which the last one is chosen.
 _ANSWER = ("answered_on", "answer", "units_credited")
@@ -108,9 +108,9 @@ def deciding_rule() -> Column:
             & (F.col("dispute_code").isNull() | hit["code"].eqNullSafe(F.col("dispute_code")))
         ),
     )
-    most = F.array_max(F.transform(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0))))
+    most = greatest_of(F.transform(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0))))
     deciding = F.filter(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0)) == most)
-    return F.array_min(F.transform(deciding, lambda hit: hit["rule_id"]))
+    return least_of(F.transform(deciding, lambda hit: hit["rule_id"]))
 
 
 def as_reviewed(findings: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataFrame:

@@ -15,7 +15,7 @@ from engine.findings.codes import DISPUTE_KIND, CodeTable, code_table, ordered_c
 from engine.findings.evidence import ranked
 from engine.findings.narrative import narrative
 from engine.rules import ANOMALY_RULE
-from engine.runtime.expressions import array_contains, nullable
+from engine.runtime.expressions import array_contains, greatest_of, nullable
 from engine.runtime.plans import before_lambda_filter
 from engine.settings import Settings
 
@@ -91,7 +91,7 @@ def _disputing(rules: Column, table: CodeTable) -> Column:
 
 
 def _units_disputed(hits: Column, in_dispute: Column) -> Column:
-    units = F.array_max(F.transform(hits, lambda hit: hit["units_at_issue"]))
+    units = greatest_of(F.transform(hits, lambda hit: hit["units_at_issue"]))
     return units - F.coalesce(in_dispute, F.lit(0))
 
 

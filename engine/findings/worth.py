@@ -11,7 +11,7 @@ from engine.contracts.findings import RULE_RESULT
 from engine.findings.codes import CodeTable
 from engine.rules import ANOMALY_RULE
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import divide_decimals, nullable, round_double
+from engine.runtime.expressions import divide_decimals, greatest_of, nullable, round_double
 from engine.settings import PrioritySettings
 
 MONEY = "decimal(18,2)"
@@ -99,15 +99,15 @@ def amount_at_issue(own: Column, deciding: Column) -> Column:
     """
     units = F.coalesce(deciding["units_at_issue"], F.lit(0))
     within = F.filter(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0)) <= units)
-    return F.array_max(F.transform(within, lambda hit: hit["amount_at_issue"]))
+    return greatest_of(F.transform(within, lambda hit: hit["amount_at_issue"]))
 
 
 def is_settled(own: Column) -> Column:
     """Whether rules of the finding's class put units at issue and all of these were credited or repaid since the row
     was received. Never NULL.
     """
-    units_before = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
-    left = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_at_issue"])), F.lit(0))
+    units_before = F.coalesce(greatest_of(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
+    left = F.coalesce(greatest_of(F.transform(own, lambda hit: hit["units_at_issue"])), F.lit(0))
     return (units_before > 0) & (left == 0)
 
 

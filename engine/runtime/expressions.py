@@ -67,7 +67,8 @@ def greatest_of_groups(
     """Grain: group. The keys and `into`, a struct of the row whose `fields` are greatest, compared field by field, NULL
     first, with its `others`, which must not differ if the fields are equal.
 
-    For many groups: on the embedded engine `max_struct` takes 0.1 ms a group, twenty times as long.
+    Replaces `max(struct(...))`: on the embedded engine its NULL fields sort last, and it takes 0.1 ms a group, twenty
+    times as long.
     """
     return _first_of_groups(rows, keys, [F.col(name).desc_nulls_last() for name in fields], into, (*fields, *others))
 
@@ -159,7 +160,7 @@ def sort(array: Column, *, descending: bool = False) -> Column:
 def greatest_of(array: Column) -> Column:
     """The last element in the order of `sort`; NULL for an empty array or NULL.
 
-    Replaces `array_max` of structs: on the embedded engine their NULL fields sort last.
+    Replaces `array_max`: of structs, it sorts NULL fields last on the embedded engine, and takes forty times as long.
     """
     return F.get(sort(array, descending=True), F.lit(0))
 
@@ -170,27 +171,6 @@ def least_of(array: Column) -> Column:
 
 
 # Structs
-
-
-def max_struct(*fields: Column | str) -> Column:
-    """An aggregate: the greatest of the structs of these fields, compared field by field, NULL first.
-
-    For groups and windows. The result has the fields by their names, and flags that no caller reads.
-    `max(struct(...))` on the embedded engine sorts NULL fields last. Aggregates of structs are slow there: with many
-    groups, use `greatest_of_groups`.
-    """
-    return F.max(_null_first(fields))
-
-
-def min_struct(*fields: Column | str) -> Column:
-    """An aggregate: the least of the structs of these fields. See `max_struct`."""
-    return F.min(_null_first(fields))
-
-
-def _null_first(fields: tuple[Column | str, ...]) -> Column:
-    columns = [F.col(field) if isinstance(field, str) else field for field in fields]
-    parts = [part for n, column in enumerate(columns) for part in (column.isNotNull().alias(f"is_known_{n}"), column)]
-    return F.struct(*parts)
 
 
 def differ_over(column: Column | str, window: WindowSpec) -> Column:

@@ -12,7 +12,7 @@ import pytest
 from tests.end_to_end.contract_scenarios import NOT_STATED, Expected, World, worlds
 from tests.end_to_end.runs import FinishedRun
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
+pytestmark = pytest.mark.slow
 
 WORLDS = worlds()
 

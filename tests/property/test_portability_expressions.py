@@ -471,13 +471,6 @@ WRAPPED = {
     ),
     "greatest_of": (lambda: X.greatest_of(c("xs")), [3, None, None, 5, 1]),
     "least_of": (lambda: X.least_of(c("xs")), [1, None, None, 5, 1]),
-    "max_struct_over": (lambda: X.max_struct("m", "i").over(every())["i"], [5, 5, 5, 5, 5]),
-    "min_struct_over": (lambda: X.min_struct("m", "i").over(every())["m"], [None, None, None, None, None]),
-    "max_struct_of_text_over": (lambda: X.max_struct("s", "i").over(every())["s"], ["é", "é", "é", "é", "é"]),
-    "max_struct_before": (
-        lambda: X.max_struct("m", "s").over(before())["s"],
-        [None, "00012-3456-78", "00012-3456-78", "5", "00012-3456-78"],
-    ),
     "differ_over": (lambda: X.differ_over("b", W.partitionBy("b")), [False, False, False, False, False]),
     "differ_over_null": (lambda: X.differ_over("b", every()), [True, True, True, True, True]),
     "nullable": (
@@ -727,7 +720,6 @@ QUERIES = {
         lambda rows: rows.where(F.lit(False)).agg(F.sum("i"), F.count_if(c("b")), F.collect_list("i")),
         [(None, 0, [])],
     ),
-    "max_struct": (lambda rows: rows.agg(X.max_struct("i", "s")["s"], X.min_struct("s", "i")["i"]), [("5", 2)]),
     "greatest_of_groups": (
         lambda rows: X.greatest_of_groups(rows, ["b"], ("i", "s"), "last", ["m"]).select("b", "last.*"),
         [
