@@ -5,14 +5,14 @@ from engine.facts.claims import (
     ALL_CLAIM_FACTS,
     Background,
     FoundOnClaims,
-    asked_of_flagged,
     claim_facts,
     claim_features,
     claim_peers,
     claim_screen,
+    feature_inputs,
     with_claim_peers,
 )
-from engine.facts.duplicates import asked_elsewhere, duplicates, still_billed, taken_back
+from engine.facts.duplicates import billed_elsewhere, duplicates, still_billed, taken_back
 from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b, states_without_identifiers
 from engine.facts.inflation import inflation_facts, named_reports
@@ -25,8 +25,7 @@ __all__ = [
     "SETTLEMENT_FACTS",
     "Background",
     "FoundOnClaims",
-    "asked_elsewhere",
-    "asked_of_flagged",
+    "billed_elsewhere",
     "claim_facts",
     "claim_features",
     "claim_peers",
@@ -34,6 +33,7 @@ __all__ = [
     "corrected_down",
     "duplicates",
     "entity_claim_facts",
+    "feature_inputs",
     "flags_340b",
     "inflation_facts",
     "invoice_facts",

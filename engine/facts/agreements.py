@@ -111,9 +111,9 @@ def with_contract(rows: DataFrame, contracts: DataFrame | None, claims: DataFram
         .join(F.broadcast(by_payer.select("contract_payer_id", "contracts")), on="contract_payer_id")
         .withColumnRenamed("governing_day", "date_of_service")
     ).withColumnRenamed("date_of_service", "governing_day")
-    asked = {name: f"asked_{name}" for name in _QUESTION}
-    answers = answers.select(*(F.col(name).alias(alias) for name, alias in asked.items()), "contract")
-    same = [F.col(name).eqNullSafe(F.col(alias)) for name, alias in asked.items()]
+    key_names = {name: f"asked_{name}" for name in _QUESTION}
+    answers = answers.select(*(F.col(name).alias(alias) for name, alias in key_names.items()), "contract")
+    same = [F.col(name).eqNullSafe(F.col(alias)) for name, alias in key_names.items()]
     return (
         _with_governing_day(rows, by_payer)
         .join(F.broadcast(answers), on=same, how="left")
@@ -154,15 +154,17 @@ def _governing(questions: DataFrame) -> DataFrame:
 def _place(contract: Column) -> Column:
     """The sort key of a contract row, in the order of precedence, followed by its terms."""
     excludes = F.coalesce(contract["terms"]["contract_excludes_340b"], F.lit(False))
-    asks = F.col("contract_id").isNull() & excludes
-    asks_all = asks & (F.coalesce(contract["terms"]["contract_exclusion_scope"], F.lit(_EVERY)) == _EVERY)
+    excludes_unnamed = F.col("contract_id").isNull() & excludes
+    excludes_all_unnamed = excludes_unnamed & (
+        F.coalesce(contract["terms"]["contract_exclusion_scope"], F.lit(_EVERY)) == _EVERY
+    )
     return F.struct(
         *(
             contract[name].isNotNull().alias(f"has_{name}")
             for name in ("contract_id", "ndc9", "rebate_type", "program")
         ),
-        asks.alias("asks"),
-        asks_all.alias("asks_all"),
+        excludes_unnamed.alias("excludes_unnamed"),
+        excludes_all_unnamed.alias("excludes_all_unnamed"),
         F.coalesce(contract["begin_date"], F.lit("0001-01-01").cast("date")).alias("from"),
         contract["terms"].alias("terms"),
     )
@@ -172,8 +174,8 @@ def _has_other_terms(place: Column) -> Column:
     """Whether another contract than the chosen one has different terms for 340B claims. Never NULL."""
     own, other = F.col("contract"), place["terms"]
     is_other = ~other["governing_contract_id"].eqNullSafe(own["governing_contract_id"])
-    says_other = [~other[name].eqNullSafe(own[name]) for name in ("contract_excludes_340b", "contract_exclusion_scope")]
-    return is_other & any_of(says_other)
+    differs = [~other[name].eqNullSafe(own[name]) for name in ("contract_excludes_340b", "contract_exclusion_scope")]
+    return is_other & any_of(differs)
 
 
 def _terms(contracts: DataFrame) -> Column:
@@ -209,7 +211,7 @@ def _agrees(contract: Column, name: str) -> Column:
     return contract[name].isNull() | F.coalesce(contract[name] == F.col(name), F.lit(False))
 
 
-def with_pharmacy_standing(
+def with_pharmacy_status(
     claims: DataFrame, contract_pharmacy_lists: DataFrame | None, entity_npis: DataFrame | None
 ) -> DataFrame:
     """Add the pharmacy's status under the claim's contract to `claims` (with `contract`).

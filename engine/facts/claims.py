@@ -23,11 +23,11 @@ from engine.contracts.facts import (
 )
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.entity_families import FAMILIES, at_parent_of_day
-from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
+from engine.facts.agreements import with_contract, with_pharmacy_status, with_state_policy
 from engine.facts.availability import FEATURES
 from engine.facts.deadlines import DEADLINE_FACTS, deadlines_of_claims
 from engine.facts.duplicates import with_repeats
-from engine.facts.entities import with_entity_standing
+from engine.facts.entities import with_entity_status
 from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
 from engine.facts.history import SERVICE_QUARTER
@@ -37,7 +37,7 @@ from engine.facts.patients import with_patient_fills
 from engine.facts.payers import with_line_of_business
 from engine.facts.payments import lookback_quarters
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
-from engine.facts.pharmacies import with_contract_standing, with_pharmacy_history
+from engine.facts.pharmacies import with_contract_status, with_pharmacy_history
 from engine.facts.prescribers import with_prescriber
 from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_labeler, with_product
@@ -79,7 +79,7 @@ _OF_PEERS = {
 }
 
 # The claim columns that joins with links and references use.
-_ASKED = (
+_KEYS = (
     "source_row_id",
     "program",
     "payer_id",
@@ -95,10 +95,10 @@ _ASKED = (
     "ndc9",
 )
 # The columns, in addition to the screened ones, that joins and features of every claim read.
-_ASKED_OF_ALL = (*_ASKED, "hcpcs_code", "labeler_code")
+_KEYS_OF_ALL = (*_KEYS, "hcpcs_code", "labeler_code")
 _MEASURED_FROM = {"patient_key", "days_supply", "labeler_code", "received_at", "prescriber_npi"}
 # The columns that features of flagged claims read: from the claim, and from the screen.
-_ASKED_OF_FLAGGED = (
+_CLAIM_INPUTS = (
     *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
     *("contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key", "prescriber_npi", "patient_key", "rx_key"),
     *("script_key", "fill_number", "date_of_service", "ndc11", "ndc9", "labeler_code", "hcpcs_code", "units"),
@@ -111,7 +111,7 @@ _FAMILIES = {
     *("features", "unread", "deadlines", "market"),
 }
 _LINKED = ("link_tier", "link_entity_id", "link_parent_entity_id")
-_ASKED_OF_SCREEN = (
+_SCREEN_INPUTS = (
     *("mef_entity_id", "state_340b_method", "contract_excludes_340b", "price_ceiling", "price_mfp", "ndc_units"),
 )
 
@@ -121,7 +121,7 @@ class FoundOnClaims:
     """Sparse results per claim: at most one row per source_row_id in each table.
 
     A table is None if its feed or reference table is missing. The tables are LINKS_340B, LINKS_PHARMACY, and the
-    results of `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`, `unbilled` and `corrected_down`.
+    results of `duplicates`, `flags_340b`, `billed_elsewhere`, `taken_back`, `unbilled` and `corrected_down`.
     """
 
     links_340b: DataFrame | None
@@ -153,7 +153,7 @@ class Background:
 
 def claim_screen(
     claims: DataFrame,
-    found: FoundOnClaims,
+    on_claims: FoundOnClaims,
     references: Mapping[str, DataFrame],
     as_of: date,
     schema: T.StructType,
@@ -172,16 +172,16 @@ def claim_screen(
     # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
     rows = with_claim_settlements(rows, references.get("settlements"), as_of, keep).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows, claims, keep)
-    rows = _packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",))
+    rows = _packed(rows, "claim", _KEYS_OF_ALL, apart=("settlement",))
     # A join copies every column that it carries: all of these carry the keys only, and the claim's columns come last.
-    keys = _with_references(_with_found(claims.select(*_ASKED_OF_ALL), found, wanted), claims, references)
-    keys = keys.drop(*_ASKED_OF_ALL[1:]).withColumnRenamed("source_row_id", "key_row_id")
+    keys = _with_references(_with_found(claims.select(*_KEYS_OF_ALL), on_claims, wanted), claims, references)
+    keys = keys.drop(*_KEYS_OF_ALL[1:]).withColumnRenamed("source_row_id", "key_row_id")
     rows = rows.join(keys, on=F.col("source_row_id") == F.col("key_row_id"), how="inner").drop("key_row_id")
     return _unpacked(rows, screened, present=())
 
 
-def asked_of_flagged(
-    flagged: DataFrame, claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame]
+def feature_inputs(
+    flagged: DataFrame, claims: DataFrame, on_claims: FoundOnClaims, references: Mapping[str, DataFrame]
 ) -> DataFrame:
     """The columns of flagged claims that `claim_features` reads, with the entity in question and its parent.
 
@@ -190,11 +190,11 @@ def asked_of_flagged(
 
     `flagged`: rows of the screen; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more.
     """
-    screen = flagged.select(F.col("source_row_id").alias("screen_row_id"), *_ASKED_OF_SCREEN)
-    own = claims.select(*_ASKED_OF_FLAGGED)
+    screen = flagged.select(F.col("source_row_id").alias("screen_row_id"), *_SCREEN_INPUTS)
+    own = claims.select(*_CLAIM_INPUTS)
     rows = own.join(screen, on=F.col("source_row_id") == F.col("screen_row_id"), how="inner").drop("screen_row_id")
-    rows = _joined(rows, found.links_340b, [LINKS_340B[name] for name in _LINKED], "link")
-    rows = _joined(rows, found.taken_back, TAKEN_BACK_FACTS, "taken")
+    rows = _joined(rows, on_claims.links_340b, [LINKS_340B[name] for name in _LINKED], "link")
+    rows = _joined(rows, on_claims.taken_back, TAKEN_BACK_FACTS, "taken")
     link = {name: F.col(f"link.{name}") for name in _LINKED}
     taken_back = F.coalesce(F.col("taken")[TAKEN_BACK_FACTS[0].name], F.lit(0))
     rows = rows.withColumns(
@@ -212,37 +212,37 @@ def asked_of_flagged(
 
 
 def claim_features(
-    asked: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame], background: Background
+    flagged: DataFrame, on_claims: FoundOnClaims, references: Mapping[str, DataFrame], background: Background
 ) -> DataFrame:
     """source_row_id and the features of flagged claims that are computed from other rows.
 
     Other rows are earlier claims, entities' claims, purchases, contracts and outcomes. The result is narrow and meant
     to be written to disk, so Spark knows its size.
 
-    `asked`: the result of `asked_of_flagged`. Feeds are filtered to the keys that they share with these few claims, and
+    `flagged`: the result of `feature_inputs`. Feeds are filtered to the keys that they share with these few claims, and
     only the matching rows are shuffled.
     """
     entities, products, families = (references.get(name) for name in ("covered_entities", "products", FAMILIES))
-    claims, entity_claims, links = background.claims, background.entity_claims, found.links_340b
-    rows = with_entity_standing(asked, entities, references.get("orphan_drugs"), products)
-    rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities, families)
-    rows = with_prescriber(rows, asked, claims, entity_claims, links).drop("contracts")
-    rows = with_pharmacy_history(rows, asked, claims, links, background.peers)
-    rows = with_line_of_business(rows, asked, claims)
-    rows = with_repeats(rows, asked, claims)
-    rows = with_periods(rows, asked, claims)
-    rows = with_reversals(rows, asked, background.dispenses)
-    rows = with_reviews(rows, asked, claims, background.outcomes, links, families, background.as_of)
-    rows = with_units_claimed(rows, asked, entity_claims)
-    rows = with_purchases(rows, asked, references.get("chargebacks"), families, products)
-    told = rows.drop(*(name for name in column_names(asked) if name != "source_row_id"), "units_claimed")
-    return flattened(told, ("standing", "cp", "repeats", "purchase"))
+    claims, entity_claims, links = background.claims, background.entity_claims, on_claims.links_340b
+    rows = with_entity_status(flagged, entities, references.get("orphan_drugs"), products)
+    rows = with_contract_status(rows, flagged, references.get("contract_pharmacies"), entities, families)
+    rows = with_prescriber(rows, flagged, claims, entity_claims, links).drop("contracts")
+    rows = with_pharmacy_history(rows, flagged, claims, links, background.peers)
+    rows = with_line_of_business(rows, flagged, claims)
+    rows = with_repeats(rows, flagged, claims)
+    rows = with_periods(rows, flagged, claims)
+    rows = with_reversals(rows, flagged, background.dispenses)
+    rows = with_reviews(rows, flagged, claims, background.outcomes, links, families, background.as_of)
+    rows = with_units_claimed(rows, flagged, entity_claims)
+    rows = with_purchases(rows, flagged, references.get("chargebacks"), families, products)
+    enriched = rows.drop(*(name for name in column_names(flagged) if name != "source_row_id"), "units_claimed")
+    return flattened(enriched, ("entity_status", "cp", "repeats", "purchase"))
 
 
 def claim_facts(
     flagged: DataFrame,
     claims: DataFrame,
-    found: FoundOnClaims,
+    on_claims: FoundOnClaims,
     features: DataFrame,
     references: Mapping[str, DataFrame],
     as_of: date,
@@ -261,7 +261,7 @@ def claim_facts(
         "source_row_id", F.struct(*(name for name in column_names(claims) if name in missing)).alias("claim")
     )
     rows = own.join(_packed(flagged, "screen"), on="source_row_id", how="inner")
-    rows = _with_found(rows, found, missing)
+    rows = _with_found(rows, on_claims, missing)
     rows = _joined(rows, features, [field for field in features.schema if field.name != "source_row_id"], "features")
     rows = _joined(rows, _unread_rows(flagged, unread_claims), [CLAIM_FACTS["quarantined_claim_rows"]], "unread")
     deadlines = deadlines_of_claims(claims, invoices, references.get("rebate_contracts"))
@@ -279,22 +279,22 @@ def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | No
     return counted.select("source_row_id", F.col("unread_rows").alias("quarantined_claim_rows"))
 
 
-def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:
+def _packed(rows: DataFrame, into: str, keys: tuple[str, ...] = _KEYS, apart: tuple[str, ...] = ()) -> DataFrame:
     """Pack `rows` for joins: join columns and the families in `apart` unchanged, all other columns in one struct."""
-    alone = (*asked, *apart)
+    alone = (*keys, *apart)
     return rows.select(*alone, F.struct(*(name for name in column_names(rows) if name not in alone)).alias(into))
 
 
-def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> DataFrame:
+def _with_found(rows: DataFrame, on_claims: FoundOnClaims, wanted: set[str]) -> DataFrame:
     for table, of_table, prefix in (
-        (found.links_340b, LINKS_340B.fields, "link"),
-        (found.links_pharmacy, LINKS_PHARMACY.fields, "pharmacy"),
-        (found.duplicates, DUPLICATE_FACTS, "duplicate"),
-        (found.flags_340b, [CLAIM_FACTS[name] for name in FLAG_FACTS], "flags"),
-        (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
-        (found.taken_back, TAKEN_BACK_FACTS, "taken"),
-        (found.unbilled, UNBILLED_FACTS, "unbilled"),
-        (found.corrected, CORRECTED_FACTS, "corrected"),
+        (on_claims.links_340b, LINKS_340B.fields, "link"),
+        (on_claims.links_pharmacy, LINKS_PHARMACY.fields, "pharmacy"),
+        (on_claims.duplicates, DUPLICATE_FACTS, "duplicate"),
+        (on_claims.flags_340b, [CLAIM_FACTS[name] for name in FLAG_FACTS], "flags"),
+        (on_claims.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
+        (on_claims.taken_back, TAKEN_BACK_FACTS, "taken"),
+        (on_claims.unbilled, UNBILLED_FACTS, "unbilled"),
+        (on_claims.corrected, CORRECTED_FACTS, "corrected"),
     ):
         fields = [field for field in of_table if field.name.startswith(f"{prefix}_") and field.name in wanted]
         rows = _joined(rows, table, fields, prefix) if fields else rows
@@ -315,7 +315,7 @@ def _with_references(rows: DataFrame, claims: DataFrame, references: Mapping[str
     rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))
     rows = with_labeler(rows, references.get("labelers"), day)
     rows = with_npi_active(rows, references.get("pharmacies"))
-    return with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
+    return with_pharmacy_status(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
 
 
 def _unpacked(

@@ -27,14 +27,14 @@ def deadlines_of_claims(claims: DataFrame, invoices: DataFrame | None, contracts
     contracts that govern it at its date of service; if their dispute_days differ, the smallest counts. `claims`: few
     PREPARED_REBATE_CLAIMS.
     """
-    found = [] if invoices is None else _of_invoices(claims, invoices)
-    found += [] if contracts is None else [_of_contracts(claims, contracts)]
-    if not found:
+    candidates = [] if invoices is None else _of_invoices(claims, invoices)
+    candidates += [] if contracts is None else [_of_contracts(claims, contracts)]
+    if not candidates:
         return None
     numbered, of_line = (F.when(F.col("is_numbered") == flag, F.col("line")) for flag in (True, False))
     earliest = {"postmark": "invoice_postmark_date", "sent_on": "invoice_sent_on"}
     return (
-        union_all(found)
+        union_all(candidates)
         .groupBy("source_row_id")
         .agg(
             *(F.coalesce(F.min(numbered[name]), F.min(of_line[name])).alias(fact) for name, fact in earliest.items()),

@@ -85,10 +85,10 @@ def with_diversion(
     """
     if zip_centroids is None or pharmacies is None:
         return rows.withColumn("diversion", absent(DIVERSION_FACTS))
-    told = _with_prescriptions(rows, claims, not_linked)
-    told = _with_distance(told, zip_centroids, pharmacies)
-    told = _with_volume(told, claims, settings)
-    return told.select(*column_names(rows), F.struct(*(field.name for field in DIVERSION_FACTS)).alias("diversion"))
+    enriched = _with_prescriptions(rows, claims, not_linked)
+    enriched = _with_distance(enriched, zip_centroids, pharmacies)
+    enriched = _with_volume(enriched, claims, settings)
+    return enriched.select(*column_names(rows), F.struct(*(field.name for field in DIVERSION_FACTS)).alias("diversion"))
 
 
 def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFrame | None) -> DataFrame:
@@ -103,7 +103,7 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
     known = claims.select(*columns, "parent_entity_id").unionByName(
         not_linked.select(*columns, F.lit(None).cast("string").alias("parent_entity_id"))
     )
-    told = with_history(
+    enriched = with_history(
         rows.withColumn(SERVICE_QUARTER, quarter_index(F.col("date_of_service"))),
         known.where(F.col("prescriber_npi").isNotNull()),
         _PRESCRIBER,
@@ -111,9 +111,9 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
         "prescribed",
     )
     earlier = before("prescribed")
-    own = F.filter(earlier, lambda one: one["parent"] == F.col("parent_entity_id"))
+    own = F.filter(earlier, lambda each: each["parent"] == F.col("parent_entity_id"))
     prescriptions = added_up(earlier, "n")
-    return told.select(
+    return enriched.select(
         *column_names(rows),
         divide(added_up(own, "n").cast("double"), prescriptions.cast("double")).alias("f17_prescriber_ce_share"),
         prescriptions.alias("prescriptions_known"),
@@ -151,14 +151,14 @@ def _zip5(column: str) -> Column:
     return F.substring(column, 1, 5)
 
 
-def _haversine_km(one: Column, other: Column) -> Column:
+def _haversine_km(each: Column, other: Column) -> Column:
     """Great-circle distance; points in radians."""
 
     def haversine(angle: Column) -> Column:
         return F.pow(F.sin(angle / 2), 2.0)
 
-    across = F.cos(one["latitude"]) * F.cos(other["latitude"]) * haversine(other["longitude"] - one["longitude"])
-    chord = haversine(other["latitude"] - one["latitude"]) + across
+    across = F.cos(each["latitude"]) * F.cos(other["latitude"]) * haversine(other["longitude"] - each["longitude"])
+    chord = haversine(other["latitude"] - each["latitude"]) + across
     return significant(F.when(chord.isNotNull(), 2 * EARTH_RADIUS_KM * F.asin(F.sqrt(F.least(chord, F.lit(1.0))))))
 
 
@@ -185,5 +185,5 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
         F.col("ndc9") == F.col("volume_ndc9"),
         quarter_index(F.col("date_of_service")) == F.col("volume_quarter"),
     ]
-    told = ("ce_volume_z", _VOLUME, "ce_usual_quarter_units")
-    return rows.join(judged, on=same, how="left").select(*column_names(rows), *told)  # one row each
+    enriched = ("ce_volume_z", _VOLUME, "ce_usual_quarter_units")
+    return rows.join(judged, on=same, how="left").select(*column_names(rows), *enriched)  # one row each

@@ -30,7 +30,7 @@ _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "nd
 # Rows are compared only within these (`_keyed` adds them).
 _WITHIN = ("market", "rebate")
 # The further columns within which a row with negative units reverses units of other rows.
-_TAKEN_BACK_WITHIN = ("program", "asking", "contract_id")
+_TAKEN_BACK_WITHIN = ("program", "billing_payer", "contract_id")
 # A row with one status and a row with the other are never duplicates: they are parts of one fill.
 _OTHER_PART = {"P": "C", "C": "P"}
 _MEDICAID = "MEDICAID"
@@ -113,7 +113,9 @@ def taken_back(claims: DataFrame) -> DataFrame:
     program, rebate type and contract. MFP rows that name an ICN act on that ICN alone (see `_closed_icns`), and notices
     of withdrawal act on nothing.
     """
-    rows = _with_units_left(_crowded(_compared_by_units(claims), tuple(Program), holding=[F.col("units_asked") < 0]))
+    rows = _with_units_left(
+        _with_repeated_key(_compared_by_units(claims), tuple(Program), holding=[F.col("units_asked") < 0])
+    )
     taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
     return rows.where((F.col("units_asked") > 0) & (taken > 0)).select(
         "source_row_id", taken.alias(TAKEN_BACK_FACTS[0].name)
@@ -143,7 +145,7 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
     _, arrival = _windows()
     status, row = F.col("dispensing_status"), F.struct(*_COMPARED, *_COMPARABLE)
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
-    seen = _not_taken_back(_crowded(claims, (*MEDICAID_PROGRAMS, *CONTRACT_PROGRAMS))).withColumns(
+    seen = _not_taken_back(_with_repeated_key(claims, (*MEDICAID_PROGRAMS, *CONTRACT_PROGRAMS))).withColumns(
         {
             "before": collect_list_over(row, arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)),
             "place": F.row_number().over(arrival),
@@ -158,12 +160,12 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
     seen = seen.withColumns({"nearest": _nearest(F.col("before")), "duplicate_row_count": count})
     ids = F.transform("before", lambda other: other["source_row_id"])
     ids = F.slice(F.array_distinct(F.concat(F.array("nearest.source_row_id"), ids)), 1, MOST_RELATED_ROWS)
-    return _told(seen.withColumn("duplicate_source_row_ids", ids), _rule(F.col("nearest")))
+    return _duplicate_facts(seen.withColumn("duplicate_source_row_ids", ids), _rule(F.col("nearest")))
 
 
 def _is_comparable(other: Column) -> Column:
     """Whether the row is not the other part of the fill and names no other contract with the same payer. Never NULL."""
-    other_contract = (other["asking"] == F.col("asking")) & (other["contract_id"] != F.col("contract_id"))
+    other_contract = (other["billing_payer"] == F.col("billing_payer")) & (other["contract_id"] != F.col("contract_id"))
     return ~_is_other_part(other) & ~F.coalesce(other_contract, F.lit(False))
 
 
@@ -175,7 +177,7 @@ def _is_other_part(other: Column) -> Column:
     return F.coalesce(any_of(parts), F.lit(False))
 
 
-_SAME_PERIOD = ("asking", "program", "period")
+_SAME_PERIOD = ("billing_payer", "program", "period")
 
 
 def _nearest(latest_first: Column) -> Column:
@@ -189,8 +191,8 @@ def _nearest(latest_first: Column) -> Column:
 
     return F.coalesce(
         first_of_same(*_SAME_PERIOD),
-        first_of_same("asking", "program"),
-        first_of_same("asking"),
+        first_of_same("billing_payer", "program"),
+        first_of_same("billing_payer"),
         F.get(latest_first, F.lit(0)),
     )
 
@@ -204,7 +206,9 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
     icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
-    open_rows = _open_icns(_not_taken_back(_crowded(_compared_by_units(claims), (Program.MFP,), _OF_MTF)), claims)
+    open_rows = _open_icns(
+        _not_taken_back(_with_repeated_key(_compared_by_units(claims), (Program.MFP,), _OF_MTF)), claims
+    )
     row = F.struct(*_COMPARED)
     # For a run of consecutive rows of one ICN, the row before the run is the nearest row of another ICN.
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
@@ -231,7 +235,7 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     ids = F.transform(F.slice("before", 1, MOST_RELATED_ROWS), lambda other: other["source_row_id"])
     nearest_id = F.array(F.col("nearest.source_row_id"))
     ids = F.when(F.size(ids) > 0, ids).otherwise(nearest_id)
-    return _told(seen.withColumn("duplicate_source_row_ids", ids), F.lit("R012"))
+    return _duplicate_facts(seen.withColumn("duplicate_source_row_ids", ids), F.lit("R012"))
 
 
 def _open_icns(rows: DataFrame, claims: DataFrame) -> DataFrame:
@@ -271,7 +275,7 @@ def _closed_icns(claims: DataFrame) -> DataFrame:
     )
 
 
-def asked_elsewhere(claims: DataFrame) -> DataFrame:
+def billed_elsewhere(claims: DataFrame) -> DataFrame:
     """Dispenses that Medicaid and another payer bill: source_row_id and ELSEWHERE_FACTS of the later row.
 
     Other rows are absent. P and C rows are parts of one fill; MFP transactions that request no refund are excluded.
@@ -286,16 +290,16 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
 
     def nearest_to(is_of_medicaid: Column) -> Column:
         """The last earlier row of the other kind of payer that is not the other part of the row's fill."""
-        found = last(~is_of_medicaid)
+        chosen = last(~is_of_medicaid)
         for own, other in _OTHER_PART.items():
             is_other_part = F.coalesce(status == other, F.lit(False))
-            found = F.when(status == own, last(~is_of_medicaid & ~is_other_part)).otherwise(found)
-        return found
+            chosen = F.when(status == own, last(~is_of_medicaid & ~is_other_part)).otherwise(chosen)
+        return chosen
 
     nearest_payer = F.when(is_medicaid, nearest_to(is_medicaid)).otherwise(nearest_to(~is_medicaid))
     of_both = [is_medicaid, ~is_medicaid]
-    crowded = _crowded(_compared_by_units(claims), tuple(Program), ("mtf_transaction_code",), (), of_both)
-    seen = _not_taken_back(crowded).where(_is_request()).withColumn("nearest", nearest_payer)
+    repeated = _with_repeated_key(_compared_by_units(claims), tuple(Program), ("mtf_transaction_code",), (), of_both)
+    seen = _not_taken_back(repeated).where(_is_request()).withColumn("nearest", nearest_payer)
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
     values = {
@@ -344,7 +348,7 @@ def _with_units_left(rows: DataFrame) -> DataFrame:
     return rows.withColumn("units_left", left).drop("asked_so_far")
 
 
-def _told(seen: DataFrame, rule: Column) -> DataFrame:
+def _duplicate_facts(seen: DataFrame, rule: Column) -> DataFrame:
     """DUPLICATE_FACTS of rows with `nearest`, the earlier row; `before`, the rows searched; their ids and number."""
     nearest = F.col("nearest")
     alike = F.filter("before", lambda other: all_of(other[name] == F.col(name) for name in _SAME_PERIOD))
@@ -355,7 +359,7 @@ def _told(seen: DataFrame, rule: Column) -> DataFrame:
         "duplicate_source_row_id": nearest["source_row_id"],
         "duplicate_program": nearest["program"],
         "duplicate_payer_id": nearest["payer_id"],
-        "duplicate_state": F.when(F.col("market") == _MEDICAID, nearest["asking"]),
+        "duplicate_state": F.when(F.col("market") == _MEDICAID, nearest["billing_payer"]),
         "duplicate_period": nearest["period"],
         "duplicate_claim_id": nearest["claim_id"],
         "duplicate_received_at": nearest["received_at"],
@@ -377,7 +381,7 @@ def _modifiers(row: Column) -> Column:
 
 # The columns of an earlier row that findings report.
 _COMPARED = (
-    *("source_row_id", "program", "payer_id", "asking", "period", "claim_id", "received_at", "ndc_units"),
+    *("source_row_id", "program", "payer_id", "billing_payer", "period", "claim_id", "received_at", "ndc_units"),
     *("contract_id", "amount_third_party", "modifiers"),
 )
 # Further columns that decide whether two rows can be compared.
@@ -388,7 +392,7 @@ def _key_columns() -> list[str]:
     return sorted({*_RX_KEY, *_MEDICAL_KEY})
 
 
-def _crowded(
+def _with_repeated_key(
     claims: DataFrame,
     programs: Sequence[Program],
     more: Sequence[str] = (),
@@ -401,19 +405,19 @@ def _crowded(
     """
     keyed = _keyed(claims, programs, more, within)
     holds = {f"holds_{n}": F.bool_or(condition) for n, condition in enumerate(holding)}
-    crowded = keyed.groupBy("key_hash").agg(
+    repeated = keyed.groupBy("key_hash").agg(
         F.count(F.lit(1)).alias("rows"), *(column.alias(name) for name, column in holds.items())
     )
-    crowded = crowded.where(all_of([F.col("rows") > 1, *(F.col(name) for name in holds)]))
+    repeated = repeated.where(all_of([F.col("rows") > 1, *(F.col(name) for name in holds)]))
     # One shuffle serves the windows over a dispense and over parts of it.
-    return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi").repartition("key_hash")
+    return keyed.join(F.broadcast(repeated), on="key_hash", how="left_semi").repartition("key_hash")
 
 
 def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], within: Sequence[str]) -> DataFrame:
     """Narrow rows that have a dispense key; columns that are not part of a claim type's key are NULL."""
     is_rx = F.col("claim_type") == ClaimType.RX.value
     has_medical_key = F.col("hcpcs_code").isNotNull() & F.col("claim_line").isNotNull()
-    is_asked = F.col("program").isin(*(program.value for program in programs))
+    is_of_program = F.col("program").isin(*(program.value for program in programs))
     has_key = (
         F.col("pharmacy_key").isNotNull()
         & F.col("script_key").isNotNull()
@@ -425,7 +429,7 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], 
         **{name: F.when(is_rx, F.col(name)) for name in _RX_KEY if name not in _MEDICAL_KEY},
         **{name: F.when(~is_rx, F.col(name)) for name in _MEDICAL_KEY if name not in _RX_KEY},
     }
-    narrow = claims.where(is_asked & has_key).select(
+    narrow = claims.where(is_of_program & has_key).select(
         "pharmacy_key",
         "claim_type",
         *(own.get(name, F.col(name)).alias(name) for name in _key_columns()),
@@ -433,9 +437,9 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], 
         _rebate().alias("rebate"),
         *_COMPARABLE,
         *more,
-        *(name for name in _COMPARED if name not in ("asking", "contract_id")),
+        *(name for name in _COMPARED if name not in ("billing_payer", "contract_id")),
         F.when(F.col("program") != Program.MFP.value, F.col("contract_id")).alias("contract_id"),
-        F.when(_is_medicaid(), F.coalesce("state", "payer_id")).otherwise(F.col("payer_id")).alias("asking"),
+        F.when(_is_medicaid(), F.coalesce("state", "payer_id")).otherwise(F.col("payer_id")).alias("billing_payer"),
         F.coalesce("ndc_units", "units").alias("units_asked"),
     )
     # A filter only; the windows test equality on the columns themselves.
@@ -465,8 +469,8 @@ def _is_request() -> Column:
 
     For an MFP row the transaction decides (one without a code requests a refund); rows of other programs always do.
     """
-    asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
-    return asks | (F.col("program") != Program.MFP.value)
+    is_refund_request = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
+    return is_refund_request | (F.col("program") != Program.MFP.value)
 
 
 def _compared_by_units(claims: DataFrame) -> DataFrame:
@@ -483,14 +487,14 @@ def _acts_by_icn() -> Column:
 
 def _rule(nearest: Column) -> Column:
     return (
-        F.when(F.col("asking") != nearest["asking"], F.lit("R018"))
+        F.when(F.col("billing_payer") != nearest["billing_payer"], F.lit("R018"))
         .when(F.col("program") != nearest["program"], F.lit("R017"))
         .when(F.col("period") != nearest["period"], F.lit("R019"))
         .otherwise(F.lit("R016"))
     )
 
 
-def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
+def with_repeats(rows: DataFrame, flagged: DataFrame, claims: DataFrame) -> DataFrame:
     """Add `repeats`, a struct of REPEAT_FACTS, to `rows`.
 
     F34 to F36 on Medicaid lines and F57 on MFP lines that have a dispense key, else NULL.
@@ -502,12 +506,12 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "state": F.coalesce("state", "payer_id"),
         "quarter": quarter_index_of(F.col("period")),
     }
-    lines = near(asked, claims, _SCRIPT_AND_DAY)
+    lines = near(flagged, claims, _SCRIPT_AND_DAY)
     assert lines is not None
     invoiced_lines = lines.where(_is_medicaid() & (F.col("units") > 0))
-    told = with_history(rows, invoiced_lines, _SCRIPT_AND_DAY, by, "lines")
-    told = _with_icn(told.withColumns(_line_of_dispense("dispense_")), lines, claims)
-    told = told.withColumn("own", F.struct(*(column.alias(name) for name, column in by.items())))
+    enriched = with_history(rows, invoiced_lines, _SCRIPT_AND_DAY, by, "lines")
+    enriched = _with_icn(enriched.withColumns(_line_of_dispense("dispense_")), lines, claims)
+    enriched = enriched.withColumn("own", F.struct(*(column.alias(name) for name, column in by.items())))
     invoiced = F.filter("lines", _is_same_dispense)
     programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
     states = F.transform("lines", lambda line: line["state"])
@@ -523,7 +527,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.coalesce("is_reversed", F.lit(False))),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
-    return told.select(*column_names(rows), F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
+    return enriched.select(*column_names(rows), F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
 
 
 def _line_of_dispense(prefix: str = "") -> dict[str, Column]:

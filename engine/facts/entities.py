@@ -36,7 +36,7 @@ FEATURES = (
         unit="boolean",
     ),
 )
-STANDING_FACTS = (
+ENTITY_STATUS_FACTS = (
     T.StructField("f11_ce_active_at_dos", T.BooleanType()),
     T.StructField("f55_orphan_ce_conflict", T.BooleanType()),
 )
@@ -58,21 +58,21 @@ ENTITY_RECORD = (
 )
 
 
-def with_entity_standing(
+def with_entity_status(
     rows: DataFrame, entities: DataFrame | None, orphan_drugs: DataFrame | None, products: DataFrame | None
 ) -> DataFrame:
-    """Add `standing`, a struct of STANDING_FACTS, to `rows` (entity_id, ndc11).
+    """Add `entity_status`, a struct of ENTITY_STATUS_FACTS, to `rows` (entity_id, ndc11).
 
     An entity of a type to which the orphan drug exclusion does not apply has no conflict, whatever the list contains.
     """
     if entities is None:
-        return rows.withColumn("standing", absent(STANDING_FACTS))
-    told = with_is_orphan(with_entity_record(rows, entities), orphan_drugs, products)
+        return rows.withColumn("entity_status", absent(ENTITY_STATUS_FACTS))
+    enriched = with_is_orphan(with_entity_record(rows, entities), orphan_drugs, products)
     facts = F.struct(
         F.col("entity.entity_is_active").alias("f11_ce_active_at_dos"),
         (is_orphan_excluded(F.col("entity.entity_type")) & F.col("is_orphan")).alias("f55_orphan_ce_conflict"),
     )
-    return told.select(*column_names(rows), facts.alias("standing"))
+    return enriched.select(*column_names(rows), facts.alias("entity_status"))
 
 
 def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
@@ -82,7 +82,7 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
     which the entity participates again.
     """
     day = F.col("date_of_service")
-    said = F.struct(
+    version = F.struct(
         *("valid_from", "valid_to", "participating_start", "termination_date", "snapshot_date", "entity_type"),
         place_of_entity().alias("place"),
         F.upper(F.trim("state")).alias("state"),
@@ -90,31 +90,31 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
         known_from(entities, "covered_entities").alias("known_from"),
     )
     by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
-        F.collect_list(said).alias("versions")
+        F.collect_list(version).alias("versions")
     )
     same = F.col("entity_id") == F.col("standing_entity_id")
     joined = rows.join(F.broadcast(by_entity), on=same, how="left")  # one row per entity
-    valid = F.filter("versions", lambda one: covers(day, one["valid_from"], one["valid_to"]))
+    valid = F.filter("versions", lambda each: covers(day, each["valid_from"], each["valid_to"]))
 
-    def told(one: Column) -> Column:
+    def record(each: Column) -> Column:
         values = (
-            covers(day, one["participating_start"], one["termination_date"]),
-            F.coalesce(one["participating_start"] <= day, F.lit(True)),
-            *(one[name] for name in ("participating_start", "snapshot_date", "entity_type", "termination_date")),
-            one["place"],
-            one["state"],
-            one["zip"],
-            one["known_from"],
+            covers(day, each["participating_start"], each["termination_date"]),
+            F.coalesce(each["participating_start"] <= day, F.lit(True)),
+            *(each[name] for name in ("participating_start", "snapshot_date", "entity_type", "termination_date")),
+            each["place"],
+            each["state"],
+            each["zip"],
+            each["known_from"],
         )
         return F.struct(*(value.alias(field.name) for value, field in zip(values, ENTITY_RECORD, strict=True)))
 
     later = F.filter(
-        F.transform("versions", lambda one: one["participating_start"]),
+        F.transform("versions", lambda each: each["participating_start"]),
         lambda start: F.coalesce(start > day, F.lit(False)),
     )
     return joined.select(
         *column_names(rows),
-        greatest_of(F.transform(valid, told)).alias("entity"),
+        greatest_of(F.transform(valid, record)).alias("entity"),
         least_of(later).alias("entity_resumed_on"),
     )
 
@@ -145,9 +145,9 @@ def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
     joined = rows.join(F.broadcast(by_place), on=place == F.col("dual_place"), how="left")  # one row per place
     is_there = F.exists(
         "dual_spans",
-        lambda one: (
-            covers(day, one["participating_start"], one["termination_date"])
-            & covers(day, one["valid_from"], one["valid_to"])
+        lambda each: (
+            covers(day, each["participating_start"], each["termination_date"])
+            & covers(day, each["valid_from"], each["valid_to"])
         ),
     )
     return joined.select(

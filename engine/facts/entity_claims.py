@@ -125,14 +125,14 @@ BALANCE_FACTS = (
 def entity_claim_facts(
     claims: DataFrame,
     references: Mapping[str, DataFrame],
-    asked_for: DataFrame | None,
+    billed: DataFrame | None,
     links_340b: DataFrame | None,
     settings: PeerSettings,
 ) -> DataFrame:
     """ENTITY_CLAIM_FACTS, one row per live 340B claim; entities are compared at their parent.
 
     `claims`: PREPARED_ENTITY_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
-    `asked_for`: live rebate claims; `links_340b`: their links to 340B claims.
+    `billed`: live rebate claims; `links_340b`: their links to 340B claims.
     """
     day, families = F.col("date_of_service"), references.get(FAMILIES)
     entities, products = references.get("covered_entities"), references.get("products")
@@ -152,8 +152,8 @@ def entity_claim_facts(
         references.get("chargebacks"), claims, references.get("entity_npis"), families
     )
     rows = _with_balance(rows, claims, chargebacks, families, products)
-    asked_for = with_is_linked(asked_for, links_340b)
-    not_linked = None if asked_for is None else asked_for.where(~F.col("is_linked"))
+    billed = with_is_linked(billed, links_340b)
+    not_linked = None if billed is None else billed.where(~F.col("is_linked"))
     rows = with_diversion(
         rows, claims, not_linked, references.get("zip_centroids"), references.get("pharmacies"), settings
     )
@@ -179,9 +179,11 @@ def _with_entity(
             "f55_orphan_ce_conflict": F.lit(None).cast("boolean"),
         }
         return rows.withColumns({"entity": absent(ENTITY_RECORD), **unknown})
-    told = with_is_orphan(with_dual_registration(with_entity_record(rows, entities), entities), orphan_drugs, products)
+    enriched = with_is_orphan(
+        with_dual_registration(with_entity_record(rows, entities), entities), orphan_drugs, products
+    )
     conflict = is_orphan_excluded(F.col("entity.entity_type")) & F.col("is_orphan")
-    return told.withColumn("f55_orphan_ce_conflict", conflict).drop("is_orphan")
+    return enriched.withColumn("f55_orphan_ce_conflict", conflict).drop("is_orphan")
 
 
 # The columns in which a claim is compared with others of its dispense.
@@ -227,8 +229,8 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     several = narrow.join(F.broadcast(shared), on="key_hash", how="left_semi").repartition("key_hash")
     each = _with_claims_before(_with_rivals(several))
     values = {field.name: F.when(F.col("has_key"), F.col(field.name)) for field in DISPENSE_FACTS}
-    told = each.select(F.col("source_row_id").alias("dispense_row_id"), _dispense_facts(values).alias("dispense"))
-    joined = rows.join(told, on=F.col("source_row_id") == F.col("dispense_row_id"), how="left")  # one row per claim
+    enriched = each.select(F.col("source_row_id").alias("dispense_row_id"), _dispense_facts(values).alias("dispense"))
+    joined = rows.join(enriched, on=F.col("source_row_id") == F.col("dispense_row_id"), how="left")  # one row per claim
     none = {T.ArrayType(T.StringType()): F.array(), T.LongType(): F.lit(0)}
     alone = {field.name: F.when(has_key, none[field.dataType].cast(field.dataType)) for field in DISPENSE_FACTS}
     nothing = _dispense_facts(alone)
@@ -259,9 +261,9 @@ def _with_claims_before(rows: DataFrame) -> DataFrame:
     counted = rows.withColumn("before", before)
     before_file = F.first("before").over(of_file)
     before = F.when(F.col("submitted_at").isNull(), F.col("before")).otherwise(before_file)
-    told = counted.withColumn("before", before)
+    enriched = counted.withColumn("before", before)
     none = F.array().cast("array<string>")
-    return told.withColumns(
+    return enriched.withColumns(
         {
             "earlier_row_ids": F.coalesce(F.reverse(F.col("before.ids")), none),
             "earlier_row_count": F.col("before.count"),
@@ -311,20 +313,20 @@ def _with_rivals(rows: DataFrame) -> DataFrame:
     same = [F.col(name).eqNullSafe(F.col(f"of_{name}")) for name in _DISPENSE]
     same.append(F.col("key_hash") == F.col("of_key_hash"))
     joined = placed.join(candidates, on=same, how="left")  # one row per dispense
-    rivals = F.filter("candidates", lambda one: one["parent_entity_id"] != F.col("parent_entity_id"))
+    rivals = F.filter("candidates", lambda each: each["parent_entity_id"] != F.col("parent_entity_id"))
     none = F.array().cast("array<string>")
     ids = {
         "other_entity_row_ids": _first_by("place", "source_row_id", rivals),
         "other_entity_ids": F.array_sort(_first_by("entity_place", "entity_id", rivals)),
     }
-    told = joined.withColumns({name: F.coalesce(column, none) for name, column in ids.items()})
-    return told.select(*column_names(rows), *ids, "other_entity_row_count", "other_entity_count")
+    enriched = joined.withColumns({name: F.coalesce(column, none) for name, column in ids.items()})
+    return enriched.select(*column_names(rows), *ids, "other_entity_row_count", "other_entity_count")
 
 
 def _first_by(place: str, name: str, candidates: Column) -> Column:
     """`name` of the first MOST_RELATED_ROWS candidates that have a place, in its order."""
-    placed = F.filter(candidates, lambda one: one[place] <= 2 * MOST_RELATED_ROWS)
-    pairs = F.transform(placed, lambda one: F.struct(one[place].alias("place"), one[name].alias("name")))
+    placed = F.filter(candidates, lambda each: each[place] <= 2 * MOST_RELATED_ROWS)
+    pairs = F.transform(placed, lambda each: F.struct(each[place].alias("place"), each[name].alias("name")))
     in_order = F.sort_array(pairs.cast("array<struct<place: bigint, name: string>>"))
     return F.slice(F.transform(in_order, lambda pair: pair["name"]), 1, MOST_RELATED_ROWS)
 
@@ -405,10 +407,12 @@ def _with_balance(
         how="left",  # one row per entity and product
     )
     # Claims count for the parent of their day, so purchases count for the parent of theirs.
-    bought_then = F.filter("bought", lambda one: one["then"] == 1)
-    in_window = F.filter(bought_then, lambda one: (F.col("quarter") - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
+    bought_then = F.filter("bought", lambda each: each["then"] == 1)
+    in_window = F.filter(
+        bought_then, lambda each: (F.col("quarter") - each["quarter"]).between(0, TRAILING_QUARTERS - 1)
+    )
     # The imbalance of a quarter is reported once, on its last claim.
-    told = joined.select(
+    enriched = joined.select(
         F.col("last_row_id").alias("balance_row_id"),
         F.struct(
             added_up(in_window, "units", _SUM).cast("double").alias("units_bought_4q"),
@@ -417,5 +421,7 @@ def _with_balance(
             F.lit(True).alias("is_last_of_quarter"),
         ).alias("balance"),
     )
-    with_last = rows.join(told, on=F.col("source_row_id") == F.col("balance_row_id"), how="left")  # one row per claim
+    with_last = rows.join(
+        enriched, on=F.col("source_row_id") == F.col("balance_row_id"), how="left"
+    )  # one row per claim
     return with_last.select(*column_names(rows), "balance")

@@ -19,12 +19,12 @@ FEATURES = tuple(
     Feature(
         id,
         "mef_entity_id",
-        f"340B id under which the biller's NPI or Medicaid number is listed in the state billed; on {program} {says}",
+        f"340B id under which the biller's NPI or Medicaid number is listed in the state billed; on {program} {effect}",
         needs=("medicaid_exclusions",),
         window=f"{AT_SERVICE}, the file of its quarter",
         unit="340B id",
     )
-    for id, program, says in (("F09", "MDRP_FFS", "a hit"), ("F10", "MDRP_MCO", "context alone"))
+    for id, program, effect in (("F09", "MDRP_FFS", "a hit"), ("F10", "MDRP_MCO", "context alone"))
 )
 EXCLUSION_FACTS = (
     T.StructField("mef_entity_id", T.StringType()),

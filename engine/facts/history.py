@@ -19,16 +19,16 @@ SERVICE_QUARTER = "service_quarter"  # number of the quarter of service, in ever
 
 
 def near(
-    asked: DataFrame, events: DataFrame | None, keys: Sequence[str], may_be_null: Sequence[str] = ()
+    flagged: DataFrame, events: DataFrame | None, keys: Sequence[str], may_be_null: Sequence[str] = ()
 ) -> DataFrame | None:
     """The `events` that match one of the flagged claims in all `keys`.
 
-    NULL equals NULL only in keys listed in `may_be_null`. `asked`: the flagged claims as they were read, before any
+    NULL equals NULL only in keys listed in `may_be_null`. `flagged`: the flagged claims as they were read, before any
     later step, so Spark does not repeat the steps before this one.
     """
     if events is None:
         return None
-    wanted = _renamed(asked.where(_are_known(keys, may_be_null)), keys).distinct()
+    wanted = _renamed(flagged.where(_are_known(keys, may_be_null)), keys).distinct()
     return events.join(F.broadcast(wanted), on=_same(keys, may_be_null), how="left_semi")
 
 
@@ -62,8 +62,8 @@ def with_history(
         entries = F.when(F.count(F.lit(1)) <= most, entries)
     collected = by_key.agg(entries.alias(into), F.lit(True).alias("has_entries"))
     joined = rows.join(collected, on=_same(keys, may_be_null), how="left")  # one row per key
-    found = F.when(F.col("has_entries"), F.col(into)).otherwise(F.array())
-    return joined.select(*column_names(rows), F.when(_are_known(keys, may_be_null), found).alias(into))
+    present = F.when(F.col("has_entries"), F.col(into)).otherwise(F.array())
+    return joined.select(*column_names(rows), F.when(_are_known(keys, may_be_null), present).alias(into))
 
 
 def before(history: str) -> Column:
@@ -76,9 +76,9 @@ def added_up(entries: Column, name: str, kind: str = "bigint") -> Column:
     return F.aggregate(entries, F.lit(0).cast(kind), lambda total, entry: (total + entry[name]).cast(kind))
 
 
-def share(entries: Column, part: str, whole: str = "n") -> Column:
-    """The share of `part` in `whole`, each summed over an array; NULL if the denominator is zero."""
-    return divide(added_up(entries, part).cast("double"), added_up(entries, whole).cast("double"))
+def share(entries: Column, part: str, total: str = "n") -> Column:
+    """The share of `part` in `total`, each summed over an array; NULL if the denominator is zero."""
+    return divide(added_up(entries, part).cast("double"), added_up(entries, total).cast("double"))
 
 
 def with_is_linked(claims: DataFrame | None, links_340b: DataFrame | None) -> DataFrame | None:

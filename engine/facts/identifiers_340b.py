@@ -90,15 +90,15 @@ def states_without_identifiers(claims: DataFrame, identifiers: DataFrame) -> dic
     By claim type, sorted: for these states no row defines how claims of the type are marked as 340B. Runs a Spark job.
     """
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
-    asked = claims.where(is_medicaid).select(F.coalesce("state", "payer_id").alias("state"), "claim_type").distinct()
+    billed = claims.where(is_medicaid).select(F.coalesce("state", "payer_id").alias("state"), "claim_type").distinct()
     known = identifiers.where(F.col("state").isNotNull()).select("state", "claim_type").distinct().collect()
     of_both = {row["state"] for row in known if row["claim_type"] is None}
     known_pairs = {(row["state"], row["claim_type"]) for row in known}
-    found: dict[str, list[str]] = {}
-    for row in sorted(asked.collect(), key=lambda row: (row["claim_type"], row["state"] or "")):
+    unknown: dict[str, list[str]] = {}
+    for row in sorted(billed.collect(), key=lambda row: (row["claim_type"], row["state"] or "")):
         if row["state"] and row["state"] not in of_both and (row["state"], row["claim_type"]) not in known_pairs:
-            found.setdefault(row["claim_type"], []).append(row["state"])
-    return found
+            unknown.setdefault(row["claim_type"], []).append(row["state"])
+    return unknown
 
 
 def _values(field: str, column: str) -> Column:

@@ -71,13 +71,13 @@ def _with_claimed(rows: DataFrame, claims: DataFrame | None, plans: DataFrame | 
     is_left_out = (F.col("left_out_from") <= F.col("dispensed_on")) & (F.col("dispensed_on") < F.col("period_end"))
     same = [F.col("ndc11") == F.col("dispensed_ndc11"), is_left_out]
     # Up to one row per day; summed again below.
-    told = (
+    enriched = (
         rows.select("source_row_id", "ndc11", "left_out_from", "period_end")
         .join(claimed, on=same, how="inner")
         .groupBy(F.col("source_row_id").alias("told_row_id"))
         .agg(F.sum("units").alias("units"), F.sum("dispenses").alias("dispenses"))
     )
-    joined = rows.join(told, on=F.col("source_row_id") == F.col("told_row_id"), how="left")  # one row per report
+    joined = rows.join(enriched, on=F.col("source_row_id") == F.col("told_row_id"), how="left")  # one row per report
     return joined.select(
         *column_names(rows),
         F.coalesce("units", F.lit(0).cast(_SUM)).alias("part_d_units_claimed"),
@@ -90,10 +90,10 @@ def _part_d_dispenses(claims: DataFrame, plans: DataFrame) -> DataFrame:
 
     A dispense that several entities report, or that one reports again, counts once, at the largest quantity.
     """
-    asked = claims.where((F.col("claim_type") == ClaimType.RX.value) & F.col("bin").isNotNull())
+    with_bin = claims.where((F.col("claim_type") == ClaimType.RX.value) & F.col("bin").isNotNull())
     by_bin: dict[str, Column] = {"bin": F.col("bin")}
-    told = join_own_and_general(
-        asked,
+    enriched = join_own_and_general(
+        with_bin,
         plans,
         own="pcn",
         own_key={**by_bin, "pcn": F.col("pcn")},
@@ -102,7 +102,7 @@ def _part_d_dispenses(claims: DataFrame, plans: DataFrame) -> DataFrame:
     )
     own_row = F.concat(F.lit("row:"), "source_row_id")  # a row without a dispense key is a dispense of its own
     return (
-        told.where(F.coalesce("own_policy", "general_policy").isNotNull())
+        enriched.where(F.coalesce("own_policy", "general_policy").isNotNull())
         .groupBy("ndc11", "date_of_service", "pharmacy_key", F.coalesce("script_key", own_row), "fill_number")
         .agg(F.max("quantity").alias("units"))
     )

@@ -110,7 +110,7 @@ FEATURES = (
         "(units invoiced - units of live claim lines) / units invoiced; unknown for a line that is a difference, and "
         "where quarantined claim rows may belong to the line",
         ("invoices.units_reimbursed", "rebate_claims"),
-        "state, program, NDC-11, period, rebate type and, where both sides say one, sub-program",
+        "state, program, NDC-11, period, rebate type and, if both sides have one, sub-program",
         "the period",
         "ratio",
     ),
@@ -154,8 +154,8 @@ def _with_settlements(
     """Add `settlement` to `invoices`, allotted as if the `replaced` lines were still live."""
     if replaced is None or settlements is None:
         return with_line_settlements(invoices, settlements, as_of)
-    rows = invoices.withColumn("stands", F.lit(True)).unionByName(replaced.withColumn("stands", F.lit(False)))
-    return with_line_settlements(rows, settlements, as_of).where("stands").drop("stands")
+    rows = invoices.withColumn("is_live", F.lit(True)).unionByName(replaced.withColumn("is_live", F.lit(False)))
+    return with_line_settlements(rows, settlements, as_of).where("is_live").drop("is_live")
 
 
 def _with_claims(rows: DataFrame, claims: DataFrame | None, invoices: DataFrame) -> DataFrame:
@@ -255,8 +255,8 @@ def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
     units = F.sum(-F.col("units_reimbursed")).try_cast(CORRECTED_FACTS[0].dataType).alias(CORRECTED_FACTS[0].name)
     credits = lines.groupBy(*(f"line_{name}" for name in _CLAIMS_OF_LINE)).agg(units)
     # One row per line.
-    found = _billable(claims).join(F.broadcast(credits), on=_same_line(), how="inner")
-    return found.select("source_row_id", CORRECTED_FACTS[0].name)
+    credited = _billable(claims).join(F.broadcast(credits), on=_same_line(), how="inner")
+    return credited.select("source_row_id", CORRECTED_FACTS[0].name)
 
 
 def _is_difference() -> Column:
@@ -302,9 +302,9 @@ def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataF
     is a difference, as in `_with_claims`.
     """
     asking = None if unread is None else unread.where(~F.col("takes_back"))
-    told = with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
+    enriched = with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
     is_total = F.lit(claims is not None) & F.col("claim_lines").isNotNull()
-    return told.withColumns(
+    return enriched.withColumns(
         {
             "quarantined_claim_lines": F.when(is_total, F.col("unread_rows")),
             "quarantined_claim_units": F.when(is_total, F.col("unread_units").try_cast("decimal(15,3)")),
@@ -357,7 +357,7 @@ def _with_own_history(rows: DataFrame) -> DataFrame:
         return F.size(collect_set_over(known, window)).cast("long")
 
     known = F.when(F.col("known_units").isNotNull(), F.col("period"))
-    told = rows.withColumn("quarter", quarter_index_of(F.col("period"))).withColumns(
+    enriched = rows.withColumn("quarter", quarter_index_of(F.col("period"))).withColumns(
         {
             "own_quarters": quarters(line),
             "own_past_quarters": quarters(past),
@@ -367,7 +367,7 @@ def _with_own_history(rows: DataFrame) -> DataFrame:
             "own_median_paid_per_unit": median("f48_paid_per_unit", line),
         }
     )
-    return told.withColumns(
+    return enriched.withColumns(
         {
             "f46_units_to_own_median": divide(F.col("known_units"), F.col("own_median_units")),
             "units_per_prescription_to_own_median": divide(

@@ -59,22 +59,22 @@ FEATURES = (
 )
 
 
-def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
+def with_periods(rows: DataFrame, flagged: DataFrame, claims: DataFrame) -> DataFrame:
     """Add F37 and claim_products to `rows`.
 
     A line without a plan belongs to the same claim as other lines without one.
     """
-    lines = near(asked, claims.where(F.col("units") > 0), _CLAIM, may_be_null=["plan_id"])
+    lines = near(flagged, claims.where(F.col("units") > 0), _CLAIM, may_be_null=["plan_id"])
     assert lines is not None
     # Counted by key: a placeholder claim number has too many lines to give each row an array of them.
     periods = _counted(lines, (*_CLAIM, *_LINE), "period", "periods")
     products = _counted(lines, _CLAIM, "ndc11", "products")
-    told = rows.join(periods, on=_same_key((*_CLAIM, *_LINE), "periods"), how="left")  # one row per key in both
-    told = told.join(products, on=_same_key(_CLAIM, "products"), how="left")
+    enriched = rows.join(periods, on=_same_key((*_CLAIM, *_LINE), "periods"), how="left")  # one row per key in both
+    enriched = enriched.join(products, on=_same_key(_CLAIM, "products"), how="left")
     is_known = F.col("payer_id").isNotNull() & F.col("claim_id").isNotNull()
     are_parts_known = all_of([is_known, *(F.col(name).isNotNull() for name in _LINE)])
     none = F.lit(0).cast("bigint")
-    return told.select(
+    return enriched.select(
         *column_names(rows),
         F.when(are_parts_known, F.coalesce("periods", none)).cast("int").alias("f37_cross_period_count"),
         F.when(is_known, F.coalesce("products", none)).cast("int").alias("claim_products"),
@@ -94,11 +94,11 @@ def _same_key(keys: Sequence[str], of: str) -> list[Column]:
     ]
 
 
-def with_reversals(rows: DataFrame, asked: DataFrame, dispenses: DataFrame | None) -> DataFrame:
+def with_reversals(rows: DataFrame, flagged: DataFrame, dispenses: DataFrame | None) -> DataFrame:
     """Add F39 to `rows`. `dispenses`: PHARMACY_DISPENSES, one row per dispense; a NULL fill equals only a NULL fill."""
     by = {"reversals": F.col("reversals")}
-    known = near(asked, dispenses, _DISPENSE, may_be_null=["fill_number"])
+    known = near(flagged, dispenses, _DISPENSE, may_be_null=["fill_number"])
     if known is None:
         return rows.withColumn("f39_n_reversals", F.lit(None).cast("int"))
-    told = with_history(rows, known, _DISPENSE, by, "dispense", may_be_null=["fill_number"])
-    return told.select(*column_names(rows), F.get("dispense", F.lit(0))["reversals"].alias("f39_n_reversals"))
+    enriched = with_history(rows, known, _DISPENSE, by, "dispense", may_be_null=["fill_number"])
+    return enriched.select(*column_names(rows), F.get("dispense", F.lit(0))["reversals"].alias("f39_n_reversals"))

@@ -31,7 +31,7 @@ FEATURES = (
     Feature(
         "F03",
         "link_candidates",
-        "340B claims that meet a tier",
+        "340B claims that match at a tier",
         ("entity_claims",),
         window=_LINKING,
         unit="340B claims",

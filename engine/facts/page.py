@@ -9,14 +9,13 @@ from engine.facts.feature import Feature
 _OPENING = """\
 # Features
 
-Made by `python -m docs_pages` from what each module of `engine/facts/` says of its own. NULL means unknown: a table
-or column that a feature needs and the input lacks makes it NULL, and `features_off` of the run's summary says so.
+Made by `python -m docs_pages` from the declarations in the modules of `engine/facts/`. NULL means unknown: a table
+or column that a feature needs and the input lacks makes it NULL, and `features_off` of the run's summary lists it.
 
-No feature sees a row received after `--as-of`, an answer to a finding that was not there before it, or its own claim's
-label: quarters of a window end before the quarter of service, other windows hold strictly earlier dates of service,
-and references are those in force at the date of service, `[start, end)`. What is usual among peers (z) is told by the
-rows of the run (decision 3). The entity in question is the one whose 340B claim was linked, else the one that the
-exclusion file lists.
+No feature sees a row received after `--as-of`, a later answer to a finding, or its own claim's label: quarters of a
+window end before the quarter of service, other windows hold strictly earlier dates of service, and references are those
+in force at the date of service, `[start, end)`. What is usual among peers (z) is computed from the rows of the run
+(decision 3). The entity in question is the one whose 340B claim was linked, else the one that the exclusion file lists.
 
 | id | column | formula | grain | window | unit | needs |
 |---|---|---|---|---|---|---|
@@ -27,7 +26,7 @@ _SUBJECTS = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices", Subjec
 def features_page() -> str:
     """Markdown: one row per feature of domain part 6; a feature that is not built has its reason."""
     rows = [(feature.id, _row(feature)) for feature in FEATURES]
-    rows += [(one.id, [one.id, "not built", f"{one.name}: {one.why}", "", "", "", ""]) for one in NOT_BUILT]
+    rows += [(each.id, [each.id, "not built", f"{each.name}: {each.why}", "", "", "", ""]) for each in NOT_BUILT]
     in_order = sorted(rows, key=lambda row: row[0])
     return _OPENING + "".join(f"| {' | '.join(cells)} |\n" for _, cells in in_order)
 

@@ -55,13 +55,13 @@ def with_part_b(rows: DataFrame, lines: DataFrame | None) -> DataFrame:
         F.col("claim_type") == ClaimType.MEDICAL.value,
     ]
     joined = rows.join(by_service, on=same, how="left")  # one row per provider, day and code
-    told = joined.withColumn(
-        "own", F.filter("products", lambda one: F.coalesce(one["ndc11"] == F.col("ndc11"), F.lit(True)))
+    enriched = joined.withColumn(
+        "own", F.filter("products", lambda each: F.coalesce(each["ndc11"] == F.col("ndc11"), F.lit(True)))
     )
-    ids = F.array_sort(F.flatten(F.transform("own", lambda one: one["ids"])))
+    ids = F.array_sort(F.flatten(F.transform("own", lambda each: each["ids"])))
     facts = F.struct(
         F.slice(ids, 1, MOST_RELATED_ROWS).alias("part_b_unmarked_row_ids"),
         added_up(F.col("own"), "unmarked").cast("int").alias("part_b_lines_unmarked"),
         added_up(F.col("own"), "marked").cast("int").alias("part_b_lines_marked"),
     )
-    return told.select(*column_names(rows), F.when(F.size("own") > 0, facts).alias("part_b"))
+    return enriched.select(*column_names(rows), F.when(F.size("own") > 0, facts).alias("part_b"))

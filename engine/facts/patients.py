@@ -76,12 +76,12 @@ def with_patient_fills(rows: DataFrame, claims: DataFrame | None = None, keep: K
     fills = keep("fills", fills)  # read several times
     days = keep("fill_days", _days(fills, _patients_to_compare(fills)))
     on_day = _equal(("patient_key", "ndc9", "day_of_fill"), _FILL)
-    found = rows.withColumn("day_of_fill", _day()).join(days, on=on_day, how="left")  # one row per patient and day
+    joined = rows.withColumn("day_of_fill", _day()).join(days, on=on_day, how="left")  # one row per patient and day
     pharmacies = F.concat(F.coalesce("pharmacies_before", F.array().cast("array<string>")), F.array("pharmacy_key"))
     days_since = F.col("day_of_fill") - F.col("previous_day")
     is_refill = (days_since <= EARLY_REFILL_DAYS) & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
     is_patient = F.col("patient_key").isNotNull() & ~F.coalesce("is_crowded", F.lit(False))
-    return found.select(
+    return joined.select(
         *column_names(rows),
         F.when(is_refill, divide(days_since, F.col("previous_supply"))).alias("f42_early_refill_ratio"),
         F.when(is_patient, F.size(F.array_distinct(F.array_compact(pharmacies)))).alias("f43_overlap_pharmacies"),
@@ -95,7 +95,7 @@ def _day() -> Column:
 def _patients_to_compare(fills: DataFrame) -> DataFrame:
     """Patients and products with fills on several days, or with too many: is_crowded, has_several_pharmacies.
 
-    An unknown pharmacy beside a known one counts as another.
+    An unknown pharmacy counts as another than a known one.
     """
     least, most, known = F.min("pharmacy"), F.max("pharmacy"), F.count("pharmacy")
     number = F.count(F.lit(1))

@@ -25,12 +25,12 @@ FEATURES = (
 )
 
 
-def with_line_of_business(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
+def with_line_of_business(rows: DataFrame, flagged: DataFrame, claims: DataFrame) -> DataFrame:
     """Add F58 to `rows`."""
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     of_card = with_history(
         rows,
-        near(asked, claims, _CARD, may_be_null=_CARD[1:]),
+        near(flagged, claims, _CARD, may_be_null=_CARD[1:]),
         _CARD,
         {"quarter": quarter_index(F.col("date_of_service"))},
         "of_card",

@@ -44,7 +44,7 @@ FEATURES = (
         "F41",
         "f41_tpl_share",
         "amount from third parties / (amount paid + amount from third parties); the amount billed is in no table, what "
-        "all payers paid stands for it",
+        "all payers paid replaces it",
         needs=("rebate_claims.amount_paid", "rebate_claims.amount_third_party"),
         kind=T.DoubleType(),
         value=third_party_share,

@@ -64,7 +64,7 @@ FEATURES = (
         "(n - median) / max(1.4826 MAD, 1), n = claims of the pharmacy for the NDC-9 on the day; median and MAD over "
         "its days with claims, NULL under 20 days; within +/- 10",
         grain="pharmacy, NDC-9 and day",
-        window=f"date of service; beside days of the {BEFORE}",
+        window=f"date of service; and days of the {BEFORE}",
         unit="robust z-score",
     ),
 )
@@ -77,9 +77,9 @@ CONTRACT_FACTS = (
 _CONTRACTS = "array<struct<parent:string,confidence:double,takes_part:boolean>>"
 
 
-def with_contract_standing(
+def with_contract_status(
     rows: DataFrame,
-    asked: DataFrame,
+    flagged: DataFrame,
     contract_pharmacies: DataFrame | None,
     entities: DataFrame | None,
     families: DataFrame | None,
@@ -87,7 +87,7 @@ def with_contract_standing(
     """Add `cp`, a struct of CONTRACT_FACTS, and `contracts` to `rows` (pharmacy_key, parent_entity_id).
 
     `contracts`: the pharmacy's contracts in force at the date of service, with any entity. Both are NULL if the
-    pharmacy's NPI is not known. An in-house pharmacy needs no contract: see `contract_pharmacy_is_entity_owned`.
+    pharmacy's NPI is not known. An entity's own pharmacy needs no contract: see `contract_pharmacy_is_entity_owned`.
     """
     if contract_pharmacies is None:
         return rows.withColumns({"cp": absent(CONTRACT_FACTS), "contracts": F.lit(None).cast(_CONTRACTS)})
@@ -95,7 +95,7 @@ def with_contract_standing(
     npi = F.when(~F.col("pharmacy_key").startswith("NCPDP:"), F.col("pharmacy_key"))
     known = at_parent(_with_participation(contract_pharmacies, entities), "entity_id", families)
     entry = F.struct("entity_id", "confidence", *_SPANS, *SPAN, "participations")
-    by_pharmacy = near(asked, known.withColumnRenamed("pharmacy_npi", "pharmacy_key"), ["pharmacy_key"])
+    by_pharmacy = near(flagged, known.withColumnRenamed("pharmacy_npi", "pharmacy_key"), ["pharmacy_key"])
     assert by_pharmacy is not None
     all_of_pharmacy = by_pharmacy.groupBy(F.col("pharmacy_key").alias("of_npi")).agg(
         F.collect_list(entry).alias("all_contracts")
@@ -106,19 +106,21 @@ def with_contract_standing(
     joined = rows.join(F.broadcast(all_of_pharmacy), on=F.col("pharmacy_key") == F.col("of_npi"), how="left").join(
         F.broadcast(names_all), on=[parent == F.col("of_entity_id"), covers_day(day)], how="left"
     )  # one row per pharmacy, one per entity on a day
-    in_force = F.transform(F.filter("all_contracts", lambda one: _holds(one, day)), lambda one: _told(one, day))
+    in_force = F.transform(
+        F.filter("all_contracts", lambda each: _holds(each, day)), lambda each: _contract_entry(each, day)
+    )
     contracts = F.when(npi.isNotNull(), F.coalesce(in_force, F.array().cast(_CONTRACTS)))
-    told = joined.select(*column_names(rows), "names_all", contracts.alias("contracts"))
-    own = F.filter("contracts", lambda one: one["parent"] == parent)
+    enriched = joined.select(*column_names(rows), "names_all", contracts.alias("contracts"))
+    own = F.filter("contracts", lambda each: each["parent"] == parent)
     is_active = F.when(F.size(own) > 0, True).when(F.col("names_all"), F.lit(False))
-    taking_part = F.transform(F.filter("contracts", lambda one: one["takes_part"]), lambda one: one["parent"])
+    taking_part = F.transform(F.filter("contracts", lambda each: each["takes_part"]), lambda each: each["parent"])
     facts = F.struct(
         F.when(parent.isNotNull() & F.col("contracts").isNotNull(), is_active).alias("f12_cp_active_at_dos"),
-        greatest_of(F.transform(own, lambda one: one["confidence"])).alias("f13_cp_match_conf"),
+        greatest_of(F.transform(own, lambda each: each["confidence"])).alias("f13_cp_match_conf"),
         F.size(F.array_distinct(taking_part)).alias("f14_n_ce_per_pharmacy"),
     )
     known_facts = F.when(F.col("contracts").isNotNull(), facts)
-    return told.select(*column_names(rows), known_facts.alias("cp"), "contracts")
+    return enriched.select(*column_names(rows), known_facts.alias("cp"), "contracts")
 
 
 _SPANS = ("begin_date", "termination_date", "valid_from", "valid_to")
@@ -129,7 +131,7 @@ def _holds(contract: Column, day: Column) -> Column:
     return all_of(covers(day, contract[start], contract[end]) for start, end in spans)
 
 
-def _told(contract: Column, day: Column) -> Column:
+def _contract_entry(contract: Column, day: Column) -> Column:
     """Parent, confidence, and whether the entity participates: true if nothing is known of its participation."""
     spans = contract["participations"]
     takes_part = spans.isNull() | F.exists(spans, lambda span: covers(day, span["start"], span["end"]))
@@ -157,27 +159,27 @@ def _with_participation(contract_pharmacies: DataFrame, entities: DataFrame | No
 
 
 def with_pharmacy_history(
-    rows: DataFrame, asked: DataFrame, claims: DataFrame, links_340b: DataFrame | None, settings: PeerSettings
+    rows: DataFrame, flagged: DataFrame, claims: DataFrame, links_340b: DataFrame | None, settings: PeerSettings
 ) -> DataFrame:
     """Add F15 and F59 to `rows`, from one pass over the pharmacy's claims for the product, counted by day."""
     day = F.col("date_of_service")
-    of_product = near(asked, claims, _PHARMACY_PRODUCT)
+    of_product = near(flagged, claims, _PHARMACY_PRODUCT)
     linked = with_is_linked(of_product, links_340b)
     by = {"day": day, "quarter": quarter_index(day)}
     sums = {"linked": F.count_if("is_linked")} if linked is not None else {}
     events = linked if linked is not None else of_product
-    told = with_history(rows, events, _PHARMACY_PRODUCT, by, "of_pharmacy", sums)
+    enriched = with_history(rows, events, _PHARMACY_PRODUCT, by, "of_pharmacy", sums)
     of_340b = share(before("of_pharmacy"), "linked") if linked is not None else F.lit(None).cast("double")
     today = added_up(F.filter("of_pharmacy", lambda entry: entry["day"] == day), "n").cast("double")
-    told = told.withColumn(
+    enriched = enriched.withColumn(
         "usual", F.array_sort(F.transform(before("of_pharmacy"), lambda entry: entry["n"].cast("double")))
     )
-    told = told.withColumn("usual_median", quantile(F.col("usual"), 0.5))
+    enriched = enriched.withColumn("usual_median", quantile(F.col("usual"), 0.5))
     deviations = F.array_sort(F.transform("usual", lambda n: F.abs(n - F.col("usual_median"))))
     spread = F.greatest(quantile(deviations, 0.5) * NORMAL_CONSISTENCY, F.lit(LEAST_SPREAD))
     z = (today - F.col("usual_median")) / spread
     capped = F.greatest(F.lit(-settings.cap), F.least(F.lit(settings.cap), z)) if settings.cap else z
-    return told.select(
+    return enriched.select(
         *column_names(rows),
         of_340b.alias("f15_pharm_340b_share"),
         F.when(F.size("usual") >= settings.minimum, capped).alias("f59_batch_size_rz"),

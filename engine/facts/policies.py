@@ -84,8 +84,8 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
         # The compared values contain no NULL, because engines sort NULL differently.
         begin, known = (F.coalesce(window[name], beginning) for name in ("begin_date", "known_from"))
         days = F.coalesce(window["days"], F.lit(-1).cast("bigint"))
-        says = (window[name].isNotNull().alias(name) for name in _WINDOW_OF)
-        return F.struct(*says, begin.alias("begin"), days.alias("days"), known.alias("known_from"))
+        specifies = (window[name].isNotNull().alias(name) for name in _WINDOW_OF)
+        return F.struct(*specifies, begin.alias("begin"), days.alias("days"), known.alias("known_from"))
 
     same = F.col("labeler_code") == F.col("window_labeler")
     joined = rows.join(F.broadcast(by_labeler), on=same, how="left")  # one row per labeler
@@ -117,9 +117,9 @@ def with_designation(rows: DataFrame, designations: DataFrame | None, families: 
     same.append(covers_day(F.col("date_of_service")))
     joined = rows.join(F.broadcast(by_pharmacy), on=same, how="left")  # one row per entity and pharmacy on a day
 
-    def holds(one: Column) -> Column:
-        is_theirs = one["labeler_code"].isNull() | (one["labeler_code"] == F.col("labeler_code"))
-        return is_theirs & covers(F.col("date_of_service"), one["begin_date"], one["end_date"])
+    def holds(each: Column) -> Column:
+        is_theirs = each["labeler_code"].isNull() | (each["labeler_code"] == F.col("labeler_code"))
+        return is_theirs & covers(F.col("date_of_service"), each["begin_date"], each["end_date"])
 
     is_designated = F.coalesce(F.exists("designations", holds), F.lit(False))
     return joined.select(*column_names(rows), is_designated.alias("pharmacy_is_designated"))

@@ -39,27 +39,27 @@ _PRODUCT = ("prescriber_npi", "ndc9")
 
 def with_prescriber(
     rows: DataFrame,
-    asked: DataFrame,
+    flagged: DataFrame,
     claims: DataFrame,
     entity_claims: DataFrame | None,
     links_340b: DataFrame | None,
 ) -> DataFrame:
     """Add F16 and F17 to `rows` (with `contracts` in force)."""
-    told = with_history(
+    enriched = with_history(
         rows,
-        with_is_linked(near(asked, claims, _PRODUCT), links_340b),
+        with_is_linked(near(flagged, claims, _PRODUCT), links_340b),
         _PRODUCT,
         {"quarter": quarter_index(F.col("date_of_service"))},
         "of_prescriber",
         {"linked": F.count_if("is_linked")},
     )
     of_340b = share(before("of_prescriber"), "linked") if links_340b is not None else F.lit(None).cast("double")
-    told = told.select(*column_names(rows), of_340b.alias("f17_prescriber_ce_share"))
+    enriched = enriched.select(*column_names(rows), of_340b.alias("f17_prescriber_ce_share"))
     if entity_claims is None:
-        return told.withColumn("f16_ppm_link", F.lit(None).cast("boolean"))
+        return enriched.withColumn("f16_ppm_link", F.lit(None).cast("boolean"))
     seen = with_history(
-        told,
-        near(asked, entity_claims, ["prescriber_npi"]),
+        enriched,
+        near(flagged, entity_claims, ["prescriber_npi"]),
         ["prescriber_npi"],
         {"parent": F.col("parent_entity_id")},
         "seen_at",
@@ -67,7 +67,8 @@ def with_prescriber(
     )
     latest = add_days(F.col("date_of_service"), -SAME_DISPENSE_DAYS)
     seen = seen.withColumn(
-        "parents", F.transform(F.filter("seen_at", lambda one: one["first_day"] < latest), lambda one: one["parent"])
+        "parents",
+        F.transform(F.filter("seen_at", lambda each: each["first_day"] < latest), lambda each: each["parent"]),
     )
-    contracted = F.transform("contracts", lambda one: one["parent"])
-    return seen.select(*column_names(told), arrays_overlap(F.col("parents"), contracted).alias("f16_ppm_link"))
+    contracted = F.transform("contracts", lambda each: each["parent"])
+    return seen.select(*column_names(enriched), arrays_overlap(F.col("parents"), contracted).alias("f16_ppm_link"))

@@ -137,10 +137,10 @@ def with_market_price(rows: DataFrame, market_prices: DataFrame | None, day: Col
     if market_prices is None:
         return rows.withColumn("market", absent(MARKET_FACTS))
     # The survey covers every product on the market; only those in the feed are broadcast.
-    asked_for = market_prices.join(rows.select("ndc11").distinct(), on="ndc11", how="left_semi")
+    of_products = market_prices.join(rows.select("ndc11").distinct(), on="ndc11", how="left_semi")
     return join_as_of(
         rows,
-        asked_for,
+        of_products,
         key={"ndc11": F.col("ndc11")},
         day=day,
         start=F.col("effective_date"),

@@ -109,8 +109,8 @@ def with_labeler(rows: DataFrame, labelers: DataFrame | None, day: Column) -> Da
     joined = rows.join(F.broadcast(by_labeler), on=F.col("labeler_code") == F.col("known_labeler"), how="left")
     has_ended = F.forall("spans", lambda span: F.coalesce(span["end_date"] <= day, F.lit(False)))
     is_ours = F.exists("spans", lambda span: covers(day, span["begin_date"], span["end_date"]))
-    standing = F.when(is_ours, F.lit("OURS")).when(~is_ours, F.lit("NOT_THEN")).otherwise(F.lit("NOT_HELD"))
-    facts = F.struct(has_ended.alias("f33_labeler_terminated"), standing.alias("labeler_standing"))
+    status = F.when(is_ours, F.lit("OURS")).when(~is_ours, F.lit("NOT_THEN")).otherwise(F.lit("NOT_HELD"))
+    facts = F.struct(has_ended.alias("f33_labeler_terminated"), status.alias("labeler_standing"))
     return joined.select(*column_names(rows), facts.alias("labeler"))
 
 

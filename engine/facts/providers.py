@@ -11,7 +11,9 @@ from engine.npi import npi_is_valid
 from engine.runtime.column_names import column_names
 
 NOT_BUILT = (
-    NotBuilt("F60", "prescriber_type1", "no table says whether an NPI is a person's (type 1); NPPES is not an input"),
+    NotBuilt(
+        "F60", "prescriber_type1", "no table records whether an NPI is a person's (type 1); NPPES is not an input"
+    ),
 )
 
 

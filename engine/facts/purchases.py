@@ -47,7 +47,7 @@ PURCHASE_FACTS = (
 )
 
 
-def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
+def with_units_claimed(rows: DataFrame, flagged: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
     """Add F54 and `units_claimed` to `rows` (parent_entity_id, ndc9).
 
     units_claimed: the units that the entity claimed as 340B in the four quarters before the quarter of service; NULL if
@@ -56,9 +56,9 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
     if entity_claims is None:
         unknown = F.lit(None).cast(_SUM)
         return rows.withColumns({"f54_ce_volume_jump": unknown.cast("double"), "units_claimed": unknown})
-    told = with_history(
+    enriched = with_history(
         rows,
-        near(asked, entity_claims, _ENTITY_PRODUCT),
+        near(flagged, entity_claims, _ENTITY_PRODUCT),
         _ENTITY_PRODUCT,
         {"quarter": quarter_index(F.col("date_of_service"))},
         "of_entity",
@@ -69,7 +69,7 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
     earlier = F.filter("of_entity", lambda entry: (ago - entry["quarter"]).between(2, QUARTERS_ADDED_UP + 1))
     mean = added_up(earlier, "units", _SUM).cast("double") / QUARTERS_ADDED_UP
     jump = F.when((last > 0) & (mean > 0), log(last.cast("double") / mean))
-    return told.select(
+    return enriched.select(
         *column_names(rows),
         jump.alias("f54_ce_volume_jump"),
         added_up(before("of_entity"), "units", _SUM).alias("units_claimed"),
@@ -78,14 +78,14 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
 
 def with_purchases(
     rows: DataFrame,
-    asked: DataFrame,
+    flagged: DataFrame,
     chargebacks: DataFrame | None,
     families: DataFrame | None,
     products: DataFrame | None,
 ) -> DataFrame:
     """Add `purchase`, a struct of PURCHASE_FACTS, to `rows`.
 
-    `rows`: flagged claims with parent_entity_id, the entity in question, and units_claimed. `asked`: the flagged
+    `rows`: flagged claims with parent_entity_id, the entity in question, and units_claimed. `flagged`: the flagged
     claims, all of which count for the units billed.
 
     entity_bought_at_340b: the parent entity's net 340B packages of the NDC-9 are above zero within two quarters of the
@@ -97,16 +97,16 @@ def with_purchases(
     if chargebacks is None:
         return rows.withColumn("purchase", absent(PURCHASE_FACTS))
     by_quarter = bought_by_quarter(chargebacks, families, products)
-    asked_for = _units_asked_for(asked)
-    joined = rows.join(asked_for, on=F.col("source_row_id") == F.col("asking_row_id"), how="left").join(
+    billed = _units_billed(flagged)
+    joined = rows.join(billed, on=F.col("source_row_id") == F.col("asking_row_id"), how="left").join(
         F.broadcast(by_quarter),
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
     joined = joined.withColumn("bought", F.coalesce(bought_as_of(F.col("date_of_service")), F.array()))
     service = F.col(SERVICE_QUARTER)
-    close = F.filter("bought", lambda one: F.abs(one["quarter"] - service) <= QUARTERS_APART)
-    up_to_now = F.filter("bought", lambda one: (service - one["quarter"]).between(0, QUARTERS_ADDED_UP - 1))
+    close = F.filter("bought", lambda each: F.abs(each["quarter"] - service) <= QUARTERS_APART)
+    up_to_now = F.filter("bought", lambda each: (service - each["quarter"]).between(0, QUARTERS_ADDED_UP - 1))
     units_before = added_up(before("bought"), "units", _SUM).cast("double")
     facts = F.struct(
         (added_up(close, "packages", _SUM) > 0).alias("entity_bought_at_340b"),
@@ -137,7 +137,7 @@ def bought_by_quarter(chargebacks: DataFrame, families: DataFrame | None, produc
 
 def bought_as_of(day: Column) -> Column:
     """The entries of `bought` by entities that belong to the parent on the day."""
-    return F.filter("bought", lambda one: covers(day, *(one[name] for name in SPAN)))
+    return F.filter("bought", lambda each: covers(day, *(each[name] for name in SPAN)))
 
 
 def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:
@@ -155,7 +155,7 @@ def _sum_if_all_known(column: str) -> Column:
     return F.when(F.count(column) == F.count(F.lit(1)), F.sum(column))
 
 
-def _units_asked_for(claims: DataFrame) -> DataFrame:
+def _units_billed(claims: DataFrame) -> DataFrame:
     """asking_row_id and units_asked_for: the units of all claims that a 340B rule may dispute.
 
     A dispense was bought once, even if several rebates or payers bill it: its largest quantity counts. Rows without an
@@ -165,10 +165,10 @@ def _units_asked_for(claims: DataFrame) -> DataFrame:
     is_listed = is_listed & F.coalesce(array_contains(F.split("state_340b_method", r"\|"), F.lit("MEF")), F.lit(True))
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
     is_refund = F.col("program") == Program.MFP.value
-    asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
+    is_refund_request = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
     may_be_disputed = (
         F.when(by_contract_only, F.coalesce("contract_excludes_340b", F.lit(False)))
-        .when(is_refund, asks & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())
+        .when(is_refund, is_refund_request & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())
         .otherwise(F.lit(True))
     )
     is_linked = F.col("link_tier").isNotNull() & may_be_disputed

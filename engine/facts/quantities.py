@@ -75,7 +75,7 @@ FEATURES = (
         "F27",
         "f27_unit_factor_distance",
         "abs(ln(NDC units / peers' median) - ln(f)) to the nearest f of units per package, its inverse, 10, 0.1, 1000, "
-        "0.001; f27_unit_factor: that f where it explains the ratio within 2 %",
+        "0.001; f27_unit_factor: the factor that explains the ratio within 2 %",
         grain="claim among the claims of its NDC-11 and program",
         window=WHOLE_RUN,
         unit="natural logarithm",
@@ -92,7 +92,7 @@ FEATURES = (
     Feature(
         "F29",
         "f29_hcpcs_ndc_pair_valid",
-        "the crosswalk pairs the NDC-11 with the HCPCS code; unknown where it does not hold the NDC-11 at all",
+        "the crosswalk pairs the NDC-11 with the HCPCS code; unknown if it does not contain the NDC-11",
         needs=("rebate_claims.hcpcs_code", "hcpcs_crosswalk|products.hcpcs_code"),
         window=AT_SERVICE,
         unit="boolean",
@@ -125,12 +125,12 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
             F.sort_array(F.collect_set("hcpcs_code")).alias("held_codes"), least_known_from(since).alias("held_since")
         )
         # one row per product
-        told = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
+        enriched = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
         is_pair = F.when(F.col("pair").isNotNull(), True).when(F.col("held_ndc11").isNotNull(), F.lit(False))
         is_held = array_contains(F.col("held_codes"), code)
         since = F.when(F.col("pair").isNotNull(), F.col("pair.known_from")).otherwise(F.col("held_since"))
     elif products is not None:
-        told = join_product(
+        enriched = join_product(
             rows,
             products,
             ndc11=F.col("ndc11"),
@@ -154,4 +154,4 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
         "hcpcs_pair_known_from": since,
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONVERSION_FACTS))
-    return told.select(*column_names(rows), F.when(code.isNotNull(), facts).alias("conversion"))
+    return enriched.select(*column_names(rows), F.when(code.isNotNull(), facts).alias("conversion"))

@@ -57,7 +57,7 @@ def with_registration(
     if moved is not None:
         of_other = _spans(moved, "of_other", F.struct("other_npi", *_SPAN))
         joined = joined.join(F.broadcast(of_other), on=_same("of_other"), how="left")
-        other = least_of(F.transform(F.filter("of_other", _holds), lambda one: one["other_npi"]))
+        other = least_of(F.transform(F.filter("of_other", _holds), lambda each: each["other_npi"]))
     else:
         other = F.lit(None).cast("string")
     latest = greatest_of(F.col("of_pharmacy"))

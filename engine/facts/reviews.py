@@ -27,7 +27,7 @@ FEATURES = (
         "F51",
         "f51_dup_rate_pharm",
         "claims with a finding that was accepted, wholly or partly / all claims of the pharmacy; of whatever rule, for "
-        "outcomes do not say",
+        "outcomes do not record it",
         needs=("outcomes.finding_id",),
         grain="pharmacy",
         window=_LAGGED,
@@ -45,7 +45,7 @@ FEATURES = (
 
 def with_reviews(
     rows: DataFrame,
-    asked: DataFrame,
+    flagged: DataFrame,
     claims: DataFrame,
     outcomes: DataFrame | None,
     links_340b: DataFrame | None,
@@ -66,13 +66,15 @@ def with_reviews(
         "confirmed": F.count_if(F.col("answer").isin(*_CONFIRMED)),
         "responded": F.count_if(F.col("answer").isin(*_RESPONDED)),
     }
-    of_pharmacies = near(asked, claims, ["pharmacy_key"])
+    of_pharmacies = near(flagged, claims, ["pharmacy_key"])
     assert of_pharmacies is not None
     judged = of_pharmacies.join(F.broadcast(answered), on=is_answered, how="left")  # one answer per claim
-    told = with_history(rows, judged, ["pharmacy_key"], by, "at_pharmacy", sums)
-    told = told.select(*column_names(rows), share(before("at_pharmacy"), "confirmed").alias("f51_dup_rate_pharm"))
+    enriched = with_history(rows, judged, ["pharmacy_key"], by, "at_pharmacy", sums)
+    enriched = enriched.select(
+        *column_names(rows), share(before("at_pharmacy"), "confirmed").alias("f51_dup_rate_pharm")
+    )
     if links_340b is None:
-        return told.withColumn("f52_ce_precision", F.lit(None).cast("double"))
+        return enriched.withColumn("f52_ce_precision", F.lit(None).cast("double"))
     linked = links_340b.select(
         F.col("source_row_id").alias("linked_row_id"), F.col("link_parent_entity_id").alias("parent_entity_id")
     )
@@ -82,7 +84,7 @@ def with_reviews(
         .join(linked, on=F.col("source_row_id") == F.col("linked_row_id"), how="inner")  # one link per claim
     )
     of_entities = at_parent_of_day(of_entities, "parent_entity_id", F.col("date_of_service"), families)
-    seen = with_history(told, of_entities, ["parent_entity_id"], by, "on_entity", sums)
+    seen = with_history(enriched, of_entities, ["parent_entity_id"], by, "on_entity", sums)
     return seen.select(
-        *column_names(told), share(before("on_entity"), "confirmed", "responded").alias("f52_ce_precision")
+        *column_names(enriched), share(before("on_entity"), "confirmed", "responded").alias("f52_ce_precision")
     )

@@ -17,13 +17,13 @@ _SUM = "decimal(38,3)"
 # The key of a total, in addition to the columns below: the invoice's own lines and their corrections.
 _TOTAL = ("program", "sub_program", "period")
 # Lines that bill the same rebate on units of one state and product; a missing rebate type means FEDERAL.
-_ASKED_ALIKE = ("state", "ndc11", "source_kind", "rebate_type")
+_INVOICE_KEY = ("state", "ndc11", "source_kind", "rebate_type")
 FEATURES = (
     Feature(
         "F49",
         "f49_invoice_vs_sales",
         "units invoiced by all Medicaid programs for the line's rebate type, differences (PRIOR_DELTA) with their "
-        "sign / units sold into the state; unknown where nothing was sold",
+        "sign / units sold into the state; unknown if none were sold",
         needs=("invoices.units_reimbursed", "sales"),
         grain="state, NDC-11 and rebate type",
         window="the period and the 3 quarters before it",
@@ -50,11 +50,11 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
         return rows.withColumns(dict.fromkeys(names, unknown))
     sold = _by_quarter(sales, ("state", "ndc11"), F.col("units"), "sold")
     signed = F.when(~F.coalesce("suppressed", F.lit(False)), F.col("units_reimbursed")).cast(_SUM)
-    totals = rows.groupBy(*(_key(name).alias(name) for name in (*_ASKED_ALIKE, *_TOTAL))).agg(
+    totals = rows.groupBy(*(_key(name).alias(name) for name in (*_INVOICE_KEY, *_TOTAL))).agg(
         F.sum(signed).cast(_SUM).alias("units")
     )
-    invoiced = _by_quarter(totals, _ASKED_ALIKE, F.col("units"), "invoiced")
-    of_total = Window.partitionBy(*(_key(name) for name in (*_ASKED_ALIKE, *_TOTAL)))
+    invoiced = _by_quarter(totals, _INVOICE_KEY, F.col("units"), "invoiced")
+    of_total = Window.partitionBy(*(_key(name) for name in (*_INVOICE_KEY, *_TOTAL)))
     described = rows.withColumn("signed_units", signed).withColumns(
         {
             "units_of_total": F.sum("signed_units").over(of_total),
@@ -62,7 +62,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
         }
     )
     joined = described.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
-        invoiced, on=_same("invoiced", _ASKED_ALIKE), how="left"
+        invoiced, on=_same("invoiced", _INVOICE_KEY), how="left"
     )  # one row per state and product in each
     units = {name: _over_four_quarters(name, "units") for name in ("sold", "invoiced")}
     # Units that differences reverse are subtracted from the lines of their total in proportion.
@@ -102,5 +102,5 @@ def _key(name: str) -> Column:
 def _over_four_quarters(name: str, units: str) -> Column:
     """NULL if none of the four quarters has units."""
     ago = quarter_index_of(F.col("period"))
-    entries = F.filter(name, lambda one: (ago - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
+    entries = F.filter(name, lambda each: (ago - each["quarter"]).between(0, TRAILING_QUARTERS - 1))
     return F.when(F.size(entries) > 0, added_up(entries, units, _SUM).cast("double"))

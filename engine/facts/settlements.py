@@ -270,27 +270,29 @@ def _allotted(pairs: DataFrame) -> DataFrame:
     )
 
 
-def _filled(pairs: DataFrame, is_active: Column, room: Column) -> DataFrame:
+def _filled(pairs: DataFrame, is_active: Column, capacity: Column) -> DataFrame:
     """Allot the active events over the slots to which they may apply; the others keep their `part`."""
     by_time = Window.partitionBy("group", "pool", "is_active").orderBy("settled_on", "event")
     by_place = Window.partitionBy("event").orderBy("place")
-    pairs = pairs.withColumns({"room": room.cast(_SUM), "is_active": is_active})
+    pairs = pairs.withColumns({"capacity": capacity.cast(_SUM), "is_active": is_active})
     of_event = Window.partitionBy("event", "is_active").orderBy("place", _day("received"), "source_row_id")
     filling = F.when(F.row_number().over(of_event) == 1, F.col("event_units")).otherwise(F.lit(0))
-    opening = F.when(F.col("is_active") & F.col("is_first_of_slot"), F.col("room")).otherwise(F.lit(0))
+    opening = F.when(F.col("is_active") & F.col("is_first_of_slot"), F.col("capacity")).otherwise(F.lit(0))
     pairs = pairs.withColumns({"filling": filling, "opening": opening})
     # All pairs of an event, and of a slot, are peers in the window: each sum includes all of them.
-    pairs = pairs.withColumns({"filled_to": F.sum("filling").over(by_time), "room_to": F.sum("opening").over(by_place)})
-    part = _overlap("filled_to", "event_units", "room_to", "room")
+    pairs = pairs.withColumns(
+        {"filled_to": F.sum("filling").over(by_time), "capacity_to": F.sum("opening").over(by_place)}
+    )
+    part = _overlap("filled_to", "event_units", "capacity_to", "capacity")
     return pairs.withColumn(
         "part", F.when(F.col("is_active"), F.greatest(part, F.lit(0))).otherwise(F.col("part")).cast(_SUM)
     )
 
 
-def _overlap(filled_to: str, filling: str, room_to: str, room: str) -> Column:
+def _overlap(filled_to: str, filling: str, capacity_to: str, capacity: str) -> Column:
     """The units in both intervals [to - size, to); not above zero if they are disjoint."""
-    start = F.greatest(F.col(filled_to) - F.col(filling), F.col(room_to) - F.col(room))
-    return F.least(filled_to, room_to) - start
+    start = F.greatest(F.col(filled_to) - F.col(filling), F.col(capacity_to) - F.col(capacity))
+    return F.least(filled_to, capacity_to) - start
 
 
 def _left(pool: str) -> Column:
@@ -310,8 +312,8 @@ def _facts(pairs: DataFrame) -> DataFrame:
     Units in dispute are those disputed and not freed since, and at most the row's units that were not credited. A
     credit of a complete line does not count on a claim received later.
     """
-    is_asked_again = F.col("before_units").isNotNull() & (F.col("stage") != BY_INVOICE_LINE)
-    parts = pairs.where(F.col("since_units").isNotNull() | is_asked_again)
+    is_resubmitted = F.col("before_units").isNotNull() & (F.col("stage") != BY_INVOICE_LINE)
+    parts = pairs.where(F.col("since_units").isNotNull() | is_resubmitted)
     change = F.when(F.col("effect") == DISPUTE, F.col("since_units")).when(
         F.col("effect") == FREED, -F.col("since_units")
     )

@@ -23,7 +23,7 @@ def known_from(reference: DataFrame, table: str) -> Column:
     NULL if the row has any date or quarter of its own, or no snapshot date.
     """
     there = {*column_names(reference)}
-    own = [one.name for one in TABLES[table].columns if one.kind in (Kind.DATE, Kind.QUARTER) and one.name in there]
+    own = [each.name for each in TABLES[table].columns if each.kind in (Kind.DATE, Kind.QUARTER) and each.name in there]
     undated = all_of(F.col(name).isNull() for name in own if name != _SNAPSHOT)
     day = F.col(_SNAPSHOT) if _SNAPSHOT in there else F.lit(None)
     return F.when(undated, day.cast("date"))

@@ -41,12 +41,12 @@ def with_unread_rows(
     same = [F.col(f"scope.{name}").eqNullSafe(F.col(f"unread_{name}")) for name in scope]
     if since is not None:
         same.append(F.coalesce(F.col("unread_period") >= F.col("since"), F.lit(True)))
-    found = (
+    counts = (
         looking.join(summed, on=same, how="inner")
         .groupBy("looking_row_id")
         .agg(F.sum("found_rows").alias("found_rows"), F.sum("found_units").alias("found_units"))
     )
-    joined = rows.join(found, on=F.col("source_row_id") == F.col("looking_row_id"), how="left")  # one row per row
+    joined = rows.join(counts, on=F.col("source_row_id") == F.col("looking_row_id"), how="left")  # one row per row
     return joined.select(
         *column_names(rows),
         F.coalesce("found_rows", F.lit(0)).cast("long").alias("unread_rows"),

@@ -26,7 +26,7 @@ _STAGES = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class PairRequest:
     """source_row_ids of the requested claims."""
 
     rebate_claims: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Asked:
 def candidate_pairs(
     rebate_claims: DataFrame,
     entity_claims: DataFrame,
-    requested: Asked,
+    requested: PairRequest,
     learned: Learned,
     settings: LinkSettings,
     keep: Keep,
@@ -141,7 +141,7 @@ def _with_outcome(pairs: DataFrame, links: DataFrame, oversized: DataFrame, sett
 
 
 def _around(
-    rebate_claims: DataFrame, entity_claims: DataFrame, requested: Asked, lineage: DataFrame, keep: Keep
+    rebate_claims: DataFrame, entity_claims: DataFrame, requested: PairRequest, lineage: DataFrame, keep: Keep
 ) -> tuple[DataFrame, DataFrame]:
     """The claims of both sides that can affect the links of the requested claims: those that share a key with them,
     with those claims in turn, and once more.

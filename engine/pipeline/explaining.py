@@ -256,9 +256,9 @@ def _candidate_pairs(
     ):
         return []
     if subject is Subject.REBATE_CLAIM:
-        explained = link.Asked(rebate_claims=(source_row_id,))
+        explained = link.PairRequest(rebate_claims=(source_row_id,))
     else:
-        explained = link.Asked(entity_claims=(source_row_id,))
+        explained = link.PairRequest(entity_claims=(source_row_id,))
     pairs = link.candidate_pairs(
         prepared.claims.all,
         prepared.entity_claims,

@@ -32,7 +32,7 @@ class DescribedClaims(DescribedSubject):
         prepared, references = self.linked.prepared, self.linked.references
         work, settings = self.run.work, self.run.settings
         screened, own = super().all_facts(ids, step), self.live.among(ids)
-        inputs = facts.asked_of_flagged(screened, own, self.on_claims, references)
+        inputs = facts.feature_inputs(screened, own, self.on_claims, references)
         inputs = work.write(work_tables.FEATURE_INPUTS.of(step), inputs)
         features = facts.claim_features(inputs, self.on_claims, references, self._background)
         features = work.write(work_tables.FEATURES.of(step), features)

@@ -63,7 +63,9 @@ def _tasks(run: Run, prepared: Prepared) -> dict[str, Callable[[], Any]]:
             "links_340b": partial(_link_340b, run, prepared, facts.still_billed(claims, taken_back)),
             "links_pharmacy": partial(_link_pharmacy, run, prepared, claims),
             "duplicates": lambda: run.work.write(work_tables.DUPLICATES, facts.duplicates(claims)),
-            "asked_elsewhere": lambda: run.work.write(work_tables.BILLED_ELSEWHERE, facts.asked_elsewhere(unconverted)),
+            "asked_elsewhere": lambda: run.work.write(
+                work_tables.BILLED_ELSEWHERE, facts.billed_elsewhere(unconverted)
+            ),
             "unbilled": partial(_of_invoices, run, prepared, unconverted, work_tables.UNBILLED, facts.unbilled),
             "corrected_down": partial(
                 _of_invoices, run, prepared, unconverted, work_tables.CORRECTED_DOWN, facts.corrected_down

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from engine.contracts.links import LINKS_340B
 from engine.contracts.prepared import PHARMACY_DISPENSES, PREPARED_ENTITY_CLAIMS
 from engine.contracts.tables import TABLES
-from engine.facts import Background, FoundOnClaims, asked_of_flagged, claim_features
+from engine.facts import Background, FoundOnClaims, claim_features, feature_inputs
 from engine.facts.patients import with_patient_fills
 from engine.settings import PeerSettings
 from tests.property import features_reference
@@ -52,7 +52,7 @@ def measured(spark: SparkSession, worlds: list[dict[str, list[dict[str, Any]]]])
     )
     found = FoundOnClaims(links, None, feed, None)
     flagged = frame(spark, rows["screen"], T.StructType.fromDDL(_SCREEN))
-    asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
+    asked = feature_inputs(flagged, feed, found, references).localCheckpoint()
     fills = with_patient_fills(feed).select("source_row_id", "f43_overlap_pharmacies").collect()
     pharmacies = {row["source_row_id"]: row["f43_overlap_pharmacies"] for row in fills}
     return {

@@ -17,12 +17,12 @@ from engine.facts import (
     ALL_CLAIM_FACTS,
     Background,
     FoundOnClaims,
-    asked_of_flagged,
     claim_facts,
     claim_features,
     claim_peers,
     claim_screen,
     duplicates,
+    feature_inputs,
     with_claim_peers,
 )
 from engine.facts.identifiers_340b import flags_340b
@@ -347,7 +347,7 @@ def whole_of(
     peers = claim_peers(screen, PEERS).localCheckpoint()
     flagged = with_claim_peers(screen, peers, PEERS, SCREEN)
     background = Background(feed, None, None, None, AS_OF, PEERS)
-    asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
+    asked = feature_inputs(flagged, feed, found, references).localCheckpoint()
     features = claim_features(asked, found, references, background).localCheckpoint()
     facts = claim_facts(flagged, feed, found, features, references, AS_OF)
     assert facts.schema.simpleString() == ALL_CLAIM_FACTS.simpleString()

@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import Subject
 from engine.contracts.facts import ENTITY_CLAIM_FACTS, INVOICE_FACTS
 from engine.contracts.links import LINKS_340B
-from engine.facts import ALL_CLAIM_FACTS, Background, FoundOnClaims, asked_of_flagged, claim_features, off_features
+from engine.facts import ALL_CLAIM_FACTS, Background, FoundOnClaims, claim_features, feature_inputs, off_features
 from engine.facts import links as linked
 from engine.facts.availability import FEATURES, NOT_BUILT
 from engine.facts.lineage import reversal_lag
@@ -187,7 +187,7 @@ def features(
     flagged = frame(spark, screen, T.StructType.fromDDL(schema))
     found = FoundOnClaims(frame(spark, [], LINKS_340B), None, feed, None)
     references = with_families({name: reference(spark, name, *given) for name, given in tables.items()})
-    asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
+    asked = feature_inputs(flagged, feed, found, references).localCheckpoint()
     background = Background(feed, None, None, None, AS_OF, PeerSettings())
     told = claim_features(asked, found, references, background)
     return by_case(cases, told.join(_screened(feed, references), on="source_row_id", how="inner").collect())

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from engine.facts import (
-    asked_elsewhere,
+    billed_elsewhere,
     corrected_down,
     duplicates,
     flags_340b,
@@ -291,7 +291,7 @@ def test_medicaid_and_another_payer_ask_for_one_prescription(feed: DataFrame) ->
             row["elsewhere_source_row_id"],
             row["elsewhere_is_secondary"],
         )
-        for row in asked_elsewhere(feed).collect()
+        for row in billed_elsewhere(feed).collect()
     }
     assert found == expected(ELSEWHERE, len(ICNS), lambda number, told: (told[0], f"{number}/{told[1]}", told[2]))
 

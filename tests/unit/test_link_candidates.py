@@ -13,7 +13,7 @@ from engine.contracts.codes import NotLinked
 from engine.contracts.links import CANDIDATE_PAIRS
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.contracts.words import LINK_FIELD_WORDS, LINK_LEVEL_WORDS, NOT_LINKED_WORDS
-from engine.link import Asked, Learned, candidate_pairs, link_340b
+from engine.link import Learned, PairRequest, candidate_pairs, link_340b
 from engine.link.agreement import LEVELS
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
@@ -67,7 +67,7 @@ WHY_NOT = {
 }
 
 
-def _pairs(spark: SparkSession, asked: Asked, settings: LinkSettings = SETTINGS) -> list[dict[str, Any]]:
+def _pairs(spark: SparkSession, asked: PairRequest, settings: LinkSettings = SETTINGS) -> list[dict[str, Any]]:
     found = candidate_pairs(
         frame(spark, REBATE, PREPARED_REBATE_CLAIMS),
         frame(spark, ENTITY, PREPARED_ENTITY_CLAIMS),
@@ -84,7 +84,7 @@ def _pairs(spark: SparkSession, asked: Asked, settings: LinkSettings = SETTINGS)
 def pairs(spark: SparkSession) -> dict[tuple[str, str], dict[str, Any]]:
     """Of all rebate claims but two of the crowd and the place's own."""
     asked = {row for row, _ in WHY_NOT} | {"nobody's"}
-    found = _pairs(spark, Asked(rebate_claims=tuple(sorted(asked))))
+    found = _pairs(spark, PairRequest(rebate_claims=tuple(sorted(asked))))
     by_rows = {(pair["source_row_id"], pair["link_source_row_id"]): pair for pair in found}
     assert len(by_rows) == len(found)
     return by_rows
@@ -107,7 +107,7 @@ def test_contributions_add_up_to_the_score_also_where_nothing_was_linked(
 
 
 def test_of_a_340b_claim_the_rebate_claims_that_compete_for_it(spark: SparkSession) -> None:
-    found = _pairs(spark, Asked(entity_claims=("E2",)))
+    found = _pairs(spark, PairRequest(entity_claims=("E2",)))
     assert {(pair["source_row_id"], pair["why_not"]) for pair in found} == {
         (rebate_row, why_not) for (rebate_row, entity_row), (_, why_not) in WHY_NOT.items() if entity_row == "E2"
     }

@@ -35,6 +35,7 @@ CLEAN_PACKAGES = (
     "engine/findings",
     "engine/contracts",
     "engine/exports",
+    "engine/facts",
     "engine/settings",
     "engine/rules",
     "engine/claim_key.py",
@@ -181,11 +182,9 @@ ALLOWED = {
     "more units than the row asks for": "text of a message about a decision",
     "not met": "the answer of a rule's condition, as explain shows and stores it",
     "`normaliser` is": "name of an array in stored models",
-    '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }
 ALLOWED_NAMES = {
     "engine/errors.py: found": "what a message shows as found",
-    "engine/link/candidates.py: Asked": "public name, to be renamed with its callers in engine/pipeline",
     "engine/sources/workbook.py: found": "as Problem.found, and read by engine/feedback",
 }
 
