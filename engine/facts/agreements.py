@@ -11,7 +11,7 @@ from engine.facts.families import absent
 from engine.facts.snapshots import known_from
 from engine.intervals import BEGINNING, covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import any_of, greatest_of
+from engine.runtime.expressions import any_of, collect_distinct, greatest_of
 
 # Fact: the policy's column, its type, and the fact that names the policy row it comes from.
 _POLICY_FACTS = {
@@ -98,11 +98,11 @@ def with_contract(rows: DataFrame, contracts: DataFrame | None, claims: DataFram
     if contracts is None:
         return rows.withColumn("contract", absent(CONTRACT_FACTS))
     terms = F.struct(*_CONTRACT_FIELDS, _terms(contracts).alias("terms"))
-    changes = F.array_distinct(F.array_compact(F.flatten(F.collect_set(F.array("begin_date", "end_date")))))
+    changes = F.array_distinct(F.array_compact(F.flatten(F.collect_list(F.array("begin_date", "end_date")))))
     by_payer = (
         contracts.where(F.col("payer_id").isNotNull())
         .groupBy(F.col("payer_id").alias("contract_payer_id"))
-        .agg(F.sort_array(F.collect_set(terms)).alias("contracts"), changes.alias("changes"))
+        .agg(F.sort_array(collect_distinct(terms)).alias("contracts"), changes.alias("changes"))
     )
     questions = _with_governing_day(claims, by_payer).where(F.col("contract_payer_id").isNotNull())
     answers = _governing(

@@ -11,7 +11,7 @@ from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product, quarter_of
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import array_contains, greatest_of, least_of
+from engine.runtime.expressions import array_contains, collect_distinct, greatest_of, least_of
 
 _IN_QUESTION = "entity_claims|medicaid_exclusions"
 # 42 U.S.C. 256b(e): for these types an orphan drug is not a covered outpatient drug.
@@ -139,7 +139,7 @@ def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
     by_place = (
         entities.where(~F.coalesce(is_orphan_excluded(F.col("entity_type")), F.lit(True)))
         .groupBy(place_of_entity().alias("dual_place"))
-        .agg(F.collect_set(spans).alias("dual_spans"))
+        .agg(collect_distinct(spans).alias("dual_spans"))
     )
     day, place = F.col("date_of_service"), F.col("entity.entity_place")
     joined = rows.join(F.broadcast(by_place), on=place == F.col("dual_place"), how="left")  # one row per place
@@ -161,7 +161,7 @@ def with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: Da
     day = F.col("date_of_service")
     if orphan_drugs is not None:
         lists = orphan_drugs.groupBy(F.col("quarter").alias("list_quarter")).agg(
-            F.collect_set("ndc11").alias("orphan_ndc11s")
+            collect_distinct("ndc11").alias("orphan_ndc11s")
         )
         joined = rows.join(F.broadcast(lists), on=quarter_of(day) == F.col("list_quarter"), how="left")  # one list each
         is_orphan: Column = array_contains(F.col("orphan_ndc11s"), F.col("ndc11"))

@@ -9,6 +9,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.snapshots import known_from
 from engine.intervals import covers
+from engine.runtime.expressions import collect_distinct
 
 # Identifier field: the claim's `|`-joined column.
 _COLUMNS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MODIFIER": "modifiers"}
@@ -71,7 +72,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
     )
     by_claim = known.groupBy("source_row_id").agg(
-        F.sort_array(F.collect_set("flag")).alias("flags_340b"),
+        F.sort_array(collect_distinct("flag")).alias("flags_340b"),
         F.bool_or("is_sure").alias("flags_340b_are_sure"),
         F.bool_or(F.col("is_sure") & F.col("is_dated")).alias("has_sure_dated"),
         F.bool_or("is_dated").alias("has_dated"),

@@ -13,7 +13,7 @@ from engine.facts.history import added_up, before, near, share, with_history, wi
 from engine.facts.peers import NORMAL_CONSISTENCY, quantile
 from engine.intervals import covers, quarter_index
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import all_of, greatest_of
+from engine.runtime.expressions import all_of, collect_distinct, greatest_of
 from engine.settings import PeerSettings
 
 MATCH_CONFIDENCE = "pharmacy_match_confidence"
@@ -152,7 +152,7 @@ def _with_participation(contract_pharmacies: DataFrame, entities: DataFrame | No
         return contracts.withColumn("participations", F.lit(None).cast(f"array<{span}>"))
     spans = F.struct(F.col("participating_start").alias("start"), F.col("termination_date").alias("end"))
     by_entity = entities.groupBy(F.col("entity_id").alias("of_entity_id")).agg(
-        F.collect_set(spans).alias("participations")
+        collect_distinct(spans).alias("participations")
     )
     joined = contracts.join(F.broadcast(by_entity), on=F.col("entity_id") == F.col("of_entity_id"), how="left")
     return joined.drop("of_entity_id")

@@ -14,7 +14,7 @@ from engine.facts.families import absent
 from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import all_of, greatest_of
+from engine.runtime.expressions import all_of, collect_distinct, greatest_of
 
 POLICY_FACTS = (
     T.StructField("policy_contract_pharmacies", T.StringType()),
@@ -111,7 +111,7 @@ def with_designation(rows: DataFrame, designations: DataFrame | None, families: 
     by_pharmacy = (
         at_parent(designations, "entity_id", families)
         .groupBy(F.col("entity_id").alias("designating_entity"), F.col("pharmacy_npi").alias("designated_npi"), *SPAN)
-        .agg(F.collect_set(F.struct("labeler_code", "begin_date", "end_date")).alias("designations"))
+        .agg(collect_distinct(F.struct("labeler_code", "begin_date", "end_date")).alias("designations"))
     )
     same = [F.col("parent_entity_id") == F.col("designating_entity"), F.col("pharmacy_npi") == F.col("designated_npi")]
     same.append(covers_day(F.col("date_of_service")))

@@ -15,6 +15,7 @@ from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import collect_distinct
 
 # Fact: the column of `products`, if its name differs.
 _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_date"}
@@ -103,7 +104,7 @@ def with_labeler(rows: DataFrame, labelers: DataFrame | None, day: Column) -> Da
     if labelers is None:
         return rows.withColumn("labeler", absent(LABELER_FACTS))
     by_labeler = labelers.groupBy(F.col("labeler_code").alias("known_labeler")).agg(
-        F.collect_set(F.struct("begin_date", "end_date")).alias("spans")
+        collect_distinct(F.struct("begin_date", "end_date")).alias("spans")
     )
     # one row per labeler code
     joined = rows.join(F.broadcast(by_labeler), on=F.col("labeler_code") == F.col("known_labeler"), how="left")

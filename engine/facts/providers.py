@@ -9,6 +9,7 @@ from engine.facts.feature import AT_SERVICE, Feature, NotBuilt
 from engine.intervals import covers
 from engine.npi import npi_is_valid
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import collect_distinct
 
 NOT_BUILT = (
     NotBuilt(
@@ -67,7 +68,7 @@ def with_npi_active(rows: DataFrame, pharmacies: DataFrame | None) -> DataFrame:
         return rows.withColumn("f60_npi_active_at_dos", F.lit(None).cast("boolean"))
     dated = pharmacies.where(F.col("valid_from").isNotNull() | F.col("valid_to").isNotNull())
     by_npi = dated.groupBy(F.col("npi").alias("known_npi")).agg(
-        F.collect_set(F.struct("valid_from", "valid_to")).alias("spans")
+        collect_distinct(F.struct("valid_from", "valid_to")).alias("spans")
     )
     day = F.col("date_of_service")
     joined = rows.join(F.broadcast(by_npi), on=F.col("pharmacy_npi") == F.col("known_npi"), how="left")  # one per NPI

@@ -11,7 +11,7 @@ from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
 from engine.facts.snapshots import known_from, least_known_from
 from engine.intervals import join_as_of, join_product
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import array_contains, as_double, divide, rint, round_double
+from engine.runtime.expressions import array_contains, as_double, collect_distinct, divide, rint, round_double
 
 _AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
 _CONVERSION = "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit"
@@ -122,7 +122,8 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
             tie_break=[F.col("snapshot_date")],
         )
         held = crosswalk.groupBy(F.col("ndc11").alias("held_ndc11")).agg(
-            F.sort_array(F.collect_set("hcpcs_code")).alias("held_codes"), least_known_from(since).alias("held_since")
+            F.sort_array(collect_distinct("hcpcs_code")).alias("held_codes"),
+            least_known_from(since).alias("held_since"),
         )
         # one row per product
         enriched = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")

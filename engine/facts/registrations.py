@@ -11,7 +11,7 @@ from engine.facts.families import absent
 from engine.facts.pharmacies import MATCH_CONFIDENCE
 from engine.intervals import covers
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import greatest_of, least_of
+from engine.runtime.expressions import collect_distinct, greatest_of, least_of
 
 REGISTRATION_FACTS = (
     T.StructField("contract_holds", T.BooleanType()),
@@ -78,7 +78,7 @@ def _spans(contracts: DataFrame, into: str, entry: Column) -> DataFrame:
         F.col("entity_id").alias(f"{into}_entity"),
         F.col("pharmacy_npi").alias(f"{into}_npi"),
         *(F.col(name).alias(f"{into}_{name}") for name in SPAN),
-    ).agg(F.collect_set(entry).alias(into))
+    ).agg(collect_distinct(entry).alias(into))
 
 
 def _same(into: str) -> list[Column]:

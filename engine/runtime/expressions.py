@@ -92,8 +92,10 @@ def _first_of_groups(
 
 
 def collect_distinct(column: Column | str) -> Column:
-    """An aggregate: the distinct values of small groups without NULL, in no order. For many groups: `collect_set` takes
-    0.02 ms a group on the embedded engine, ten times as long.
+    """An aggregate: the distinct values of small groups without NULL, in no order.
+
+    Replaces `collect_set`, which takes 0.02 ms a group on the embedded engine, and 0.05 for structs: at least ten times
+    as long.
     """
     return F.array_distinct(F.collect_list(column))
 
@@ -107,11 +109,8 @@ def collect_list_over(column: Column, window: WindowSpec) -> Column:
 
 
 def collect_set_over(column: Column, window: WindowSpec) -> Column:
-    """The distinct values of a window that are not NULL, unordered; an empty array if there are none, never NULL.
-
-    The embedded engine keeps NULL and returns NULL if there are none.
-    """
-    return F.array_compact(F.coalesce(F.collect_set(column).over(window), _array_of_null(column)))
+    """The distinct values of a window that are not NULL, unordered; an empty array if there are none, never NULL."""
+    return F.array_distinct(collect_list_over(column, window))
 
 
 def _array_of_null(column: Column) -> Column:

@@ -62,6 +62,11 @@ def pairs() -> list[Column]:
     ]
 
 
+def _with_nulls() -> Column:
+    """Structs that differ in fields that are NULL, each of them in several rows or none."""
+    return F.struct(F.when(c("b").isNull(), F.lit("known")).alias("x"), c("b").alias("y"))
+
+
 def every() -> Any:
     return W.partitionBy(F.lit(1))
 
@@ -715,6 +720,10 @@ QUERIES = {
     "collected_structs": (
         lambda rows: rows.agg(F.sort_array(F.collect_list(F.struct("i", "s")))),
         [([(None, "é"), (1, "00012-3456-78"), (2, None), (3, 'straße "É"|x'), (5, "5")],)],
+    ),
+    "collect_distinct": (
+        lambda rows: rows.agg(*(F.sort_array(X.collect_distinct(column)) for column in (c("b"), _with_nulls()))),
+        [([False, True], [(None, False), (None, True), ("known", None)])],
     ),
     "of_nothing": (
         lambda rows: rows.where(F.lit(False)).agg(F.sum("i"), F.count_if(c("b")), F.collect_list("i")),

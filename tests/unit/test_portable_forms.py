@@ -21,6 +21,7 @@ FUNCTIONS = {
     "array_sort": "sort",
     "arrays_overlap": "arrays_overlap",
     "bround": "round_bounded",
+    "collect_set": "collect_distinct, or collect_set_over for a window",
     "datediff": "days_from",
     "date_diff": "days_from",
     "date_trunc": "first_of_month, first_of_quarter",
@@ -93,10 +94,10 @@ def _of_call(call: ast.Call, package: str) -> Iterator[str]:
     if name in FUNCTIONS and name not in HARMLESS.get(package, ()):
         yield f"line {call.lineno}: F.{name}; use expressions.{FUNCTIONS[name]}"
     if name in ("max", "min") and any(_function(argument) == "struct" for argument in call.args):
-        yield f"line {call.lineno}: F.{name} of a struct; use expressions.{name}_struct"
+        yield f"line {call.lineno}: F.{name} of a struct; use expressions.greatest_of_groups or least_of_groups"
     windowed = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "over" else None
-    if windowed is not None and _function(windowed) in ("collect_list", "collect_set"):
-        yield f"line {call.lineno}: a window that collects; use expressions.collect_list_over or collect_set_over"
+    if windowed is not None and _function(windowed) == "collect_list":
+        yield f"line {call.lineno}: a window that collects; use expressions.collect_list_over"
     if any(keyword.arg == "allowMissingColumns" for keyword in call.keywords):
         yield f"line {call.lineno}: allowMissingColumns; add expressions.nulls to the side that lacks columns"
     if name == "reduce" or (isinstance(call.func, ast.Name) and call.func.id == "reduce"):
