@@ -175,8 +175,10 @@ def claim_screen(
     rows = _packed(rows, "claim", _KEYS_OF_ALL, apart=("settlement",))
     # A join copies every column that it carries: all of these carry the keys only, and the claim's columns come last.
     keys = _with_references(_with_found(claims.select(*_KEYS_OF_ALL), on_claims, wanted), claims, references)
-    keys = keys.drop(*_KEYS_OF_ALL[1:]).withColumnRenamed("source_row_id", "key_row_id")
-    rows = rows.join(keys, on=F.col("source_row_id") == F.col("key_row_id"), how="inner").drop("key_row_id")
+    own = {name: f"key_{name}" for name in _KEYS_OF_ALL}
+    rows = rows.join(
+        keys.withColumnsRenamed(own), on=F.col("source_row_id") == F.col(own["source_row_id"]), how="inner"
+    )
     return _unpacked(rows, screened, present=())
 
 

@@ -89,10 +89,10 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
         "zip",
         known_from(entities, "covered_entities").alias("known_from"),
     )
-    by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
+    by_entity = entities.groupBy(F.col("entity_id").alias("of_entity_id")).agg(
         F.collect_list(version).alias("versions")
     )
-    same = F.col("entity_id") == F.col("standing_entity_id")
+    same = F.col("entity_id") == F.col("of_entity_id")
     joined = rows.join(F.broadcast(by_entity), on=same, how="left")  # one row per entity
     valid = F.filter("versions", lambda each: covers(day, each["valid_from"], each["valid_to"]))
 
