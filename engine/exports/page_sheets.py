@@ -57,15 +57,9 @@ class Page:
 
     def pairs(self, lines: Iterable[tuple[str, str]], over: int = 1) -> None:
         """Write a label and a text; a text wider than its column wraps across that many columns."""
-        width = sum(self._widths[1 : 1 + over]) - _INDENT
         for label, value in lines:
-            text = plain(value)
             self.sheet.write_string(self.row, 0, plain(label), self._formats.label)
-            if over > 1 and len(text) > width:
-                self.sheet.set_row(self.row, LINE_HEIGHT * -(-len(text) // width))
-                self.sheet.merge_range(self.row, 1, self.row, over, text, self._formats.wrapped)
-            else:
-                self.sheet.write_string(self.row, 1, text, self._formats.text)
+            self._write_across(1, over, plain(value))
             self.row += 1
 
     def table(self, headers: Sequence[str], formats: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Area:
@@ -89,14 +83,22 @@ class Page:
 
     def texts(self, header: str, texts: Iterable[str]) -> None:
         """Write a header and texts, each as wide as the page; longer ones wrap."""
-        width, last = sum(self._widths) - _INDENT, len(self._widths) - 1
+        last = len(self._widths) - 1
         self.sheet.set_row(self.row, HEADER_HEIGHT)
         self.sheet.merge_range(self.row, 0, self.row, last, header, self._formats.header)
         self.row += 1
-        for text in map(plain, texts):
-            self.sheet.set_row(self.row, LINE_HEIGHT * -(-len(text) // width))
-            self.sheet.merge_range(self.row, 0, self.row, last, text, self._formats.wrapped)
+        for text in texts:
+            self._write_across(0, last, plain(text))
             self.row += 1
+
+    def _write_across(self, first: int, last: int, text: str) -> None:
+        """Write a text into the first of some columns; one wider than all of them wraps across them."""
+        width = sum(self._widths[first : last + 1]) - _INDENT
+        if last > first and len(text) > width:
+            self.sheet.set_row(self.row, LINE_HEIGHT * -(-len(text) // width))
+            self.sheet.merge_range(self.row, first, self.row, last, text, self._formats.wrapped)
+        else:
+            self.sheet.write_string(self.row, first, text, self._formats.text)
 
     def _set_height(self, row: Sequence[Any], formats: Sequence[Any]) -> None:
         """Set the row height for wrapped text; not every program computes it."""

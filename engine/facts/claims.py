@@ -172,13 +172,9 @@ def claim_screen(
     # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
     rows = with_claim_settlements(rows, references.get("settlements"), as_of, keep).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows, claims, keep)
-    rows = _packed(rows, "claim", _KEYS_OF_ALL, apart=("settlement",))
-    # A join copies every column that it carries: all of these carry the keys only, and the claim's columns come last.
+    # A join copies every column that it carries: these carry the keys alone, and the claim's columns come last.
     keys = _with_references(_with_found(claims.select(*_KEYS_OF_ALL), on_claims, wanted), claims, references)
-    own = {name: f"key_{name}" for name in _KEYS_OF_ALL}
-    rows = rows.join(
-        keys.withColumnsRenamed(own), on=F.col("source_row_id") == F.col(own["source_row_id"]), how="inner"
-    )
+    rows = rows.join(keys.drop(*_KEYS_OF_ALL[1:]), on="source_row_id", how="inner")
     return _unpacked(rows, screened, present=())
 
 
@@ -281,10 +277,9 @@ def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | No
     return counted.select("source_row_id", F.col("unread_rows").alias("quarantined_claim_rows"))
 
 
-def _packed(rows: DataFrame, into: str, keys: tuple[str, ...] = _KEYS, apart: tuple[str, ...] = ()) -> DataFrame:
-    """Pack `rows` for joins: join columns and the families in `apart` unchanged, all other columns in one struct."""
-    alone = (*keys, *apart)
-    return rows.select(*alone, F.struct(*(name for name in column_names(rows) if name not in alone)).alias(into))
+def _packed(rows: DataFrame, into: str) -> DataFrame:
+    """Pack `rows` for joins: _KEYS unchanged, all other columns in one struct."""
+    return rows.select(*_KEYS, F.struct(*(name for name in column_names(rows) if name not in _KEYS)).alias(into))
 
 
 def _with_found(rows: DataFrame, on_claims: FoundOnClaims, wanted: set[str]) -> DataFrame:

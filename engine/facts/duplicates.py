@@ -38,7 +38,7 @@ _PERIODS_APART = 4
 # Transactions of the Medicare facilitator that close an ICN: reversals, and claims that are not eligible.
 _CLOSING = ("003", "009", "013")
 # Transactions that request a refund. A row without a code also requests one.
-REFUND_REQUESTS = ("001", "002")
+_REFUND_REQUESTS = ("001", "002")
 # The notice of an upcoming withdrawal from the manufacturer's account: it neither requests a refund nor reverses one.
 _WITHDRAWAL_NOTICE = "005"
 # How many earlier rows are searched for the nearest one, and for those of other ICNs.
@@ -465,12 +465,13 @@ def _is_no_notice() -> Column:
 
 
 def _is_request() -> Column:
-    """Whether the row requests a rebate or refund. Never NULL.
+    """Whether the row requests a rebate or refund, as rows of programs other than MFP always do. Never NULL."""
+    return is_refund_request() | (F.col("program") != Program.MFP.value)
 
-    For an MFP row the transaction decides (one without a code requests a refund); rows of other programs always do.
-    """
-    is_refund_request = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
-    return is_refund_request | (F.col("program") != Program.MFP.value)
+
+def is_refund_request() -> Column:
+    """Whether an MFP row requests a refund, as one without a transaction code does. Never NULL."""
+    return F.coalesce(F.col("mtf_transaction_code").isin(*_REFUND_REQUESTS), F.lit(True))
 
 
 def _compared_by_units(claims: DataFrame) -> DataFrame:

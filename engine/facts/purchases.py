@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType, Program
 from engine.entity_families import SPAN, at_parent
-from engine.facts.duplicates import REFUND_REQUESTS
+from engine.facts.duplicates import is_refund_request
 from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
@@ -98,7 +98,7 @@ def with_purchases(
         return rows.withColumn("purchase", absent(PURCHASE_FACTS))
     by_quarter = bought_by_quarter(chargebacks, families, products)
     billed = _units_billed(flagged)
-    joined = rows.join(billed, on=F.col("source_row_id") == F.col("asking_row_id"), how="left").join(
+    joined = rows.join(billed, on=F.col("source_row_id") == F.col("billed_row_id"), how="left").join(
         F.broadcast(by_quarter),
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
@@ -110,7 +110,7 @@ def with_purchases(
     units_before = added_up(before("bought"), "units", _SUM).cast("double")
     facts = F.struct(
         (added_up(close, "packages", _SUM) > 0).alias("entity_bought_at_340b"),
-        F.col("units_asked_for").cast("double").alias("entity_units_asked_for"),
+        F.col("units_billed").cast("double").alias("entity_units_asked_for"),
         added_up(up_to_now, "units", _SUM).cast("double").alias("entity_units_bought"),
         divide(units_before, F.col("units_claimed").cast("double")).alias("f53_purch_vs_disp"),
     )
@@ -156,7 +156,7 @@ def _sum_if_all_known(column: str) -> Column:
 
 
 def _units_billed(claims: DataFrame) -> DataFrame:
-    """asking_row_id and units_asked_for: the units of all claims that a 340B rule may dispute.
+    """billed_row_id and units_billed: the units of all claims that a 340B rule may dispute.
 
     A dispense was bought once, even if several rebates or payers bill it: its largest quantity counts. Rows without an
     entity are not added to any other row.
@@ -165,24 +165,23 @@ def _units_billed(claims: DataFrame) -> DataFrame:
     is_listed = is_listed & F.coalesce(array_contains(F.split("state_340b_method", r"\|"), F.lit("MEF")), F.lit(True))
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
     is_refund = F.col("program") == Program.MFP.value
-    is_refund_request = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
     may_be_disputed = (
         F.when(by_contract_only, F.coalesce("contract_excludes_340b", F.lit(False)))
-        .when(is_refund, is_refund_request & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())
+        .when(is_refund, is_refund_request() & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())
         .otherwise(F.lit(True))
     )
     is_linked = F.col("link_tier").isNotNull() & may_be_disputed
     units = F.when(is_linked | is_listed, F.col("ndc_units"))
     entity = F.coalesce("parent_entity_id", "source_row_id")
     largest_first = Window.partitionBy(entity, "ndc9", *_dispense()).orderBy(
-        F.col("asked_units").desc_nulls_last(), "source_row_id"
+        F.col("billed_units").desc_nulls_last(), "source_row_id"
     )
     four_quarters = Window.partitionBy(entity, "ndc9").orderBy(SERVICE_QUARTER).rangeBetween(1 - QUARTERS_ADDED_UP, 0)
-    rows = claims.withColumn("asked_units", units)
-    rows = rows.withColumn("counted", F.when(F.row_number().over(largest_first) == 1, F.col("asked_units")))
+    rows = claims.withColumn("billed_units", units)
+    rows = rows.withColumn("counted", F.when(F.row_number().over(largest_first) == 1, F.col("billed_units")))
     return rows.select(
-        F.col("source_row_id").alias("asking_row_id"),
-        F.coalesce(F.sum("counted").over(four_quarters), F.lit(0)).alias("units_asked_for"),
+        F.col("source_row_id").alias("billed_row_id"),
+        F.coalesce(F.sum("counted").over(four_quarters), F.lit(0)).alias("units_billed"),
     )
 
 
