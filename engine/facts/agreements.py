@@ -111,7 +111,7 @@ def with_contract(rows: DataFrame, contracts: DataFrame | None, claims: DataFram
         .join(F.broadcast(by_payer.select("contract_payer_id", "contracts")), on="contract_payer_id")
         .withColumnRenamed("governing_day", "date_of_service")
     ).withColumnRenamed("date_of_service", "governing_day")
-    key_names = {name: f"asked_{name}" for name in _QUESTION}
+    key_names = {name: f"key_{name}" for name in _QUESTION}
     answers = answers.select(*(F.col(name).alias(alias) for name, alias in key_names.items()), "contract")
     same = [F.col(name).eqNullSafe(F.col(alias)) for name, alias in key_names.items()]
     return (

@@ -143,7 +143,7 @@ def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
     )
     day, place = F.col("date_of_service"), F.col("entity.entity_place")
     joined = rows.join(F.broadcast(by_place), on=place == F.col("dual_place"), how="left")  # one row per place
-    is_there = F.exists(
+    is_dual = F.exists(
         "dual_spans",
         lambda each: (
             covers(day, each["participating_start"], each["termination_date"])
@@ -152,7 +152,7 @@ def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
     )
     return joined.select(
         *column_names(rows),
-        F.when(place.isNotNull(), F.coalesce(is_there, F.lit(False))).alias("entity_is_dual_registered"),
+        F.when(place.isNotNull(), F.coalesce(is_dual, F.lit(False))).alias("entity_is_dual_registered"),
     )
 
 

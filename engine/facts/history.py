@@ -56,7 +56,7 @@ def with_history(
         *(column.alias(name) for name, column in wanted.items())
     )
     entry = F.struct(*by, *wanted)
-    by_key = _renamed(added_up, keys, entry.alias(into)).groupBy(*(f"asked_{key}" for key in keys))
+    by_key = _renamed(added_up, keys, entry.alias(into)).groupBy(*(f"key_{key}" for key in keys))
     entries = F.collect_list(into)
     if most is not None:
         entries = F.when(F.count(F.lit(1)) <= most, entries)
@@ -91,12 +91,12 @@ def with_is_linked(claims: DataFrame | None, links_340b: DataFrame | None) -> Da
 
 
 def _renamed(rows: DataFrame, keys: Sequence[str], *more: Column) -> DataFrame:
-    return rows.select(*(F.col(key).alias(f"asked_{key}") for key in keys), *more)
+    return rows.select(*(F.col(key).alias(f"key_{key}") for key in keys), *more)
 
 
 def _same(keys: Sequence[str], may_be_null: Sequence[str]) -> list[Column]:
     return [
-        F.col(key).eqNullSafe(F.col(f"asked_{key}")) if key in may_be_null else F.col(key) == F.col(f"asked_{key}")
+        F.col(key).eqNullSafe(F.col(f"key_{key}")) if key in may_be_null else F.col(key) == F.col(f"key_{key}")
         for key in keys
     ]
 

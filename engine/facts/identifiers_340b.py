@@ -48,7 +48,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         "date_of_service",
         "program",
         "claim_type",
-        F.coalesce("state", "payer_id").alias("asking_state"),
+        F.coalesce("state", "payer_id").alias("billing_state"),
         F.explode(F.concat(*(_values(field, column) for field, column in _COLUMNS.items()))).alias("flag"),
     )
     listed = identifiers.select(
@@ -64,7 +64,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     )
     is_for = [
         F.col(f"for_{name}").isNull() | F.coalesce(F.col(f"for_{name}") == F.col(own), F.lit(False))
-        for name, own in (("state", "asking_state"), ("program", "program"), ("claim_type", "claim_type"))
+        for name, own in (("state", "billing_state"), ("program", "program"), ("claim_type", "claim_type"))
     ]
     in_force = covers(F.col("date_of_service"), F.col("begin_date"), F.col("end_date"))
     # Several identifiers may list one flag; the set below contains it once.

@@ -301,8 +301,8 @@ def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataF
     Quarantined claims are not missing claims. Both columns are NULL without the table rebate_claims and for a line that
     is a difference, as in `_with_claims`.
     """
-    asking = None if unread is None else unread.where(~F.col("takes_back"))
-    enriched = with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
+    billing = None if unread is None else unread.where(~F.col("takes_back"))
+    enriched = with_unread_rows(rows, billing, ("program", "state", "ndc11", "period"))
     is_total = F.lit(claims is not None) & F.col("claim_lines").isNotNull()
     return enriched.withColumns(
         {

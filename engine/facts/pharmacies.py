@@ -144,8 +144,8 @@ def _contract_entry(contract: Column, day: Column) -> Column:
 
 def _with_participation(contract_pharmacies: DataFrame, entities: DataFrame | None) -> DataFrame:
     """Add the periods in which the entity took part in 340B, and the confidence of the pharmacy, to the contracts."""
-    is_there = MATCH_CONFIDENCE in column_names(contract_pharmacies)
-    confidence = F.col(MATCH_CONFIDENCE) if is_there else F.lit(None).cast("double")
+    has_confidence = MATCH_CONFIDENCE in column_names(contract_pharmacies)
+    confidence = F.col(MATCH_CONFIDENCE) if has_confidence else F.lit(None).cast("double")
     contracts = contract_pharmacies.select("entity_id", "pharmacy_npi", *_SPANS, confidence.alias("confidence"))
     span = "struct<start:date,end:date>"
     if entities is None:

@@ -63,7 +63,7 @@ def _tasks(run: Run, prepared: Prepared) -> dict[str, Callable[[], Any]]:
             "links_340b": partial(_link_340b, run, prepared, facts.still_billed(claims, taken_back)),
             "links_pharmacy": partial(_link_pharmacy, run, prepared, claims),
             "duplicates": lambda: run.work.write(work_tables.DUPLICATES, facts.duplicates(claims)),
-            "asked_elsewhere": lambda: run.work.write(
+            "billed_elsewhere": lambda: run.work.write(
                 work_tables.BILLED_ELSEWHERE, facts.billed_elsewhere(unconverted)
             ),
             "unbilled": partial(_of_invoices, run, prepared, unconverted, work_tables.UNBILLED, facts.unbilled),
@@ -93,7 +93,7 @@ def _on_claims(results: Mapping[str, Any]) -> facts.FoundOnClaims:
         results["links_pharmacy"],
         results["duplicates"],
         results["flags_340b"],
-        results["asked_elsewhere"],
+        results["billed_elsewhere"],
         results["taken_back"],
         results["unbilled"],
         results["corrected_down"],
