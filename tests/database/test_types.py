@@ -90,6 +90,10 @@ REFUSED = {
 }
 NO_KEYS = ("text", "ntext")
 CASES = [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in READABLE.items() for kind in kinds]
+READERS = {"sqlserver": ("pyodbc", "mssql-python"), "postgresql": ("pyodbc",)}
+CASES_BY_READER = [
+    pytest.param(*case.values, reader, id=f"{case.id}-{reader}") for case in CASES for reader in READERS[case.values[0]]
+]
 
 
 def make(server: Any, kind: str, name: str = "typed", column: str = "v", rows: tuple[str, ...] = ("NULL",)) -> str:
@@ -121,12 +125,9 @@ def rows_of(location: Any, *names: str) -> list[dict[str, Any]]:
     return pa.Table.from_batches(batches, to_arrow_schema(schema, timezone="UTC")).to_pylist()
 
 
-@pytest.mark.parametrize("reader", ["pyodbc", "mssql-python"])
-@pytest.mark.parametrize(("server", "kind"), CASES, indirect=["server"])
+@pytest.mark.parametrize(("server", "kind", "reader"), CASES_BY_READER, indirect=["server"])
 def test_a_value_arrives_as_it_is(server: Any, kind: Any, reader: str) -> None:
     if reader == "mssql-python":
-        if server.kind != "sqlserver":
-            pytest.skip("mssql-python reads SQL Server only")
         pytest.importorskip("mssql_python", reason="mssql-python is not installed")
     literal, expected, spark_type = READABLE[server.kind][kind]
     table = make(server, kind, rows=(literal, "NULL"))

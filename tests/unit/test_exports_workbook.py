@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import Any
 
 import openpyxl
 import pytest
+import xlsxwriter
 from pyspark.sql import SparkSession
 
 from engine.contracts.cases import CASES, QUEUE
 from engine.contracts.tie_out import TIE_OUT
 from engine.exports import ReviewTables, add_up, batches, write_workbooks
+from engine.exports.formats import Formats
+from engine.exports.quality_sheet import add_quality_sheet
 from engine.exports.sheet_columns import FINDINGS_COLUMNS
 from engine.feedback.sheets import entries_of
 from engine.runtime.storage import storage_of
@@ -266,6 +270,19 @@ def test_summary_and_data_quality(review: tuple[Path, list[str], dict[str, Any],
     assert ["rebate_claims", "prepare", 104_812, 100_203, "VOIDED", 2_200, None, "canceled by a void"] in quality
     assert ["rebate_claims", "prepare", 104_812, 100_203, "PRIOR_NOT_FOUND", None, 7] in [row[:7] for row in quality]
     assert ["R011", "rule", "column prices.mfp_unit is missing"] in [row[:3] for row in quality]
+
+
+def test_a_note_wider_than_the_page_wraps_across_it(tmp_path: Path) -> None:
+    wide = "half of the pharmacies are not in the table. " * 9
+    with xlsxwriter.Workbook(tmp_path / "notes.xlsx") as book:
+        add_quality_sheet(book, Formats(book), replace(FACTS, notes=["narrow", wide]))
+    sheet = openpyxl.load_workbook(tmp_path / "notes.xlsx")["Data quality"]
+    places = {cell.value: cell for (cell,) in sheet.iter_rows(max_col=1) if cell.value in ("narrow", wide)}
+    across = {str(merged) for merged in sheet.merged_cells.ranges}
+    assert f"A{places[wide].row}:H{places[wide].row}" in across
+    assert f"A{places['narrow'].row}:H{places['narrow'].row}" not in across
+    assert places[wide].alignment.wrap_text
+    assert sheet.row_dimensions[places[wide].row].height == 42  # three lines
 
 
 def test_decisions_can_be_written_and_read_back(

@@ -364,6 +364,25 @@ def test_undated_rows_are_used_and_their_snapshots_kept(spark: SparkSession) -> 
     assert [found["dated"][name] for name in names] == [None] * len(names)
 
 
+def test_of_two_rows_that_apply_the_one_that_states_a_date_decides(spark: SparkSession) -> None:
+    contract = {"entity_id": "E1", "pharmacy_npi": NPI}
+    found = facts_of(
+        spark,
+        [given("row", entity_id="E1", parent_entity_id="E1")],
+        covered_entities=[
+            {"entity_id": "E1", "entity_type": "PED", "participating_start": None},
+            {"entity_id": "E1", "entity_type": "DSH", "participating_start": "2010-01-01"},
+        ],
+        contract_pharmacies=[
+            {**contract, "begin_date": None, "termination_date": "2030-01-01"},
+            {**contract, "begin_date": "2015-01-01", "termination_date": "2029-01-01"},
+        ],
+    )
+    row = found["row"]
+    assert row["entity_type"] == "DSH"
+    assert (row["contract_begin_date"], row["contract_termination_date"]) == (date(2015, 1, 1), date(2029, 1, 1))
+
+
 SHIPPED = {  # ship_to_npi of a purchase of 300 units, entity_npis, units that count as bought
     "to the pharmacy that reports": (NPI, [OTHER_NPI], 300),
     "to nobody named": (None, [OTHER_NPI], 300),
